@@ -1,0 +1,1 @@
+"""The log's border: Apache Kafka, and the only importer of aiokafka."""

@@ -1,0 +1,224 @@
+"""What the system speaks of: a token, a snapshot of all tokens of an account, and a change between two of them.
+
+Frozen values, no behaviour that needs a clock or a network. Every instant is an integer: milliseconds since 1970 UTC.
+Two clocks exist and are never mixed: the worker's (ours) and the server's (`ServerClock` leads from one to the other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+
+DATE_RESOLUTION_MS = 1000  # an HTTP `Date` header names a whole second
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tag:
+    """A tag of the object; sorted by key, then value (an absent value sorts first)."""
+
+    key: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Extra:
+    """A property this version does not know, or could not read: its API name and its raw JSON text."""
+
+    name: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One `iam.OAuthToken` in its canonical form: absent, null, "" and the zero time are None, arrays are sorted.
+
+    Field names, order and types are those of record `OAuthToken` in `schemas/oauth_token_event.avsc`.
+    """
+
+    moid: str
+    token_id: str | None = None
+    client_id: str | None = None
+    client_name: str | None = None
+    client_ip_address: str | None = None
+    last_login_client: str | None = None
+    last_login_time: int | None = None
+    access_expiration_time: int | None = None
+    expiration_time: int | None = None
+    create_time: int | None = None
+    mod_time: int | None = None
+    account_moid: str | None = None
+    domain_group_moid: str | None = None
+    shared_scope: str | None = None
+    user_moid: str | None = None
+    app_registration_moid: str | None = None
+    permission_moid: str | None = None
+    user_agent: str | None = None
+    device_model: str | None = None
+    parent_moid: str | None = None
+    owners: tuple[str, ...] = ()
+    permission_resources: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
+    extras: tuple[Extra, ...] = ()
+
+
+TOKEN_FIELDS = tuple(f.name for f in fields(Token))
+MEANING = tuple(name for name in TOKEN_FIELDS if name not in {"moid", "extras"})  # what a diff compares, in order
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """How far the server's clock is ahead of ours: an interval in ms that holds the true offset.
+
+    A reply with `Date: D` (whole seconds), asked for at our time s and received at r, was made between s and r while
+    the server's clock read between D and D + 1 s. So the offset lies between D - r and D + 1 s - s.
+    """
+
+    lowest: int = 0
+    highest: int = 0
+
+    @classmethod
+    def of_reply(cls, date_ms: int, sent_at: int, received_at: int) -> ServerClock:
+        """The interval one reply proves; all arguments in ms."""
+        return cls(date_ms - received_at, date_ms + DATE_RESOLUTION_MS - sent_at)
+
+    def narrowed(self, other: ServerClock) -> ServerClock:
+        """Both replies are true, so their intersection is; where they contradict (a clock was set) the later one is."""
+        lowest, highest = max(self.lowest, other.lowest), min(self.highest, other.highest)
+        return ServerClock(lowest, highest) if lowest <= highest else other
+
+    @property
+    def offset(self) -> int:
+        """The best single figure: none at all where the two clocks may agree, else the nearer bound."""
+        return min(max(0, self.lowest), self.highest)
+
+    def earliest(self, ours: int) -> int:
+        """The server's time at our time `ours`, rounded down."""
+        return ours + self.lowest
+
+    def latest(self, ours: int) -> int:
+        """The server's time at our time `ours`, rounded up."""
+        return ours + self.highest
+
+    def best(self, ours: int) -> int:
+        """The server's time at our time `ours`, as well as we know it."""
+        return ours + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A token as one reply showed it.
+
+    Attributes:
+        token: the decoded value.
+        datum: its bare Avro bytes: what the state keeps and events carry, encoded this once.
+        meaning: digest of the part of `datum` that a diff compares (all but `extras`, which stand last).
+        raw: digest of the row's bytes on the wire; equal bytes need no decoding.
+        arrived_at: our time at which the reply was complete.
+        trace_id: Intersight's trace id of the reply.
+        damaged: values of this row that were cut, repaired or nulled.
+    """
+
+    token: Token
+    datum: bytes
+    meaning: bytes
+    raw: bytes
+    arrived_at: int
+    trace_id: str | None = None
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All tokens of one account, complete: whoever could not read all of them raised instead.
+
+    Attributes:
+        snapshot_id: UUID text; joins events and reports.
+        started_at: our time before the first request was sent.
+        finished_at: our time after the last reply was complete.
+        clock: the server's clock as the replies' `Date` headers tell it.
+        server_date: the last reply's `Date`; None where none was sent.
+        paging: `skip` or `keyset`.
+        pages, requests: replies used, and tries in all.
+        server_count: the server's own `Count`.
+        account_moid: the one account all rows name; None where no row names one.
+        moids_sha256: hex, over the sorted Moids joined by newlines.
+        unchanged: Moids whose bytes are those the state was written from; nothing of them was decoded.
+        rows: every other row, by Moid.
+        trace_ids: the replies' trace ids, in order.
+        unknown: properties met that this version does not know.
+    """
+
+    snapshot_id: str
+    started_at: int
+    finished_at: int
+    clock: ServerClock
+    server_date: int | None
+    paging: str
+    pages: int
+    requests: int
+    server_count: int | None
+    account_moid: str | None
+    moids_sha256: str
+    unchanged: frozenset[str]
+    rows: Mapping[str, Sighting]
+    trace_ids: tuple[str, ...] = ()
+    unknown: int = 0
+
+    def __contains__(self, moid: str) -> bool:
+        return moid in self.unchanged or moid in self.rows
+
+    def __len__(self) -> int:
+        return len(self.unchanged) + len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The API itself says that a Moid does not exist: 404 with its own `NotFound`, by Moid.
+
+    `checked_at` is our time at which that reply was complete; `clock` is what its `Date` proves.
+    """
+
+    moid: str
+    checked_at: int
+    method: str = "lookup"
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """A look-up that proves neither presence nor absence; `why` is for the log."""
+
+    moid: str
+    why: str
+
+
+Finding = Sighting | Gone | Unsure
+
+
+class Kind(Enum):
+    """What a change is, seen from the published stream."""
+
+    CREATED = "created"
+    MODIFIED = "modified"
+    MISSING = "missing"  # a candidate for deletion: absent from the snapshot, nothing proven yet
+    RETURNED = "returned"  # an unsettled absence that ended: same meaning, no event
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One Moid that differs between the state and a snapshot.
+
+    Attributes:
+        kind: see `Kind`.
+        moid: the identity.
+        after: the sighting; None for MISSING.
+        before: the token the state holds; None for CREATED.
+        fields: for MODIFIED the names of `MEANING` that differ, in order.
+    """
+
+    kind: Kind
+    moid: str
+    after: Sighting | None = None
+    before: Token | None = None
+    fields: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Tests of `demo`: each file mirrors a room of the package."""

@@ -1,0 +1,1 @@
+"""Tests of `intersight`: each file mirrors a room of the package."""
