@@ -1,0 +1,69 @@
+"""Serves an ASGI application on a real socket of this machine, for as long as a `with` block lasts.
+
+The stage (simulator, embedded registry) lives inside somebody else's event loop, so this room must never install
+signal handlers, never end the process, and never leave a task behind.
+
+Question: how to run uvicorn inside a loop that is not its own. Choice: its own `startup` and `shutdown`, without
+`main_loop`. That loop only refreshes a `Date` header and waits to be told to stop; here the block's end tells it, and
+the applications send their own `Date`, from their own clock. Rejected: `Server.serve()` in a task, which captures
+signals, needs a parent for the task and a wait for "started".
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+GRACE_S = 1  # a reply still being written when the block ends gets this long, then its task is cancelled
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serve `app` until the block ends; yields its URL, such as `http://127.0.0.1:40123`, once it accepts requests.
+
+    Args:
+        app: any ASGI application; its lifespan events are not sent, it must set `Date` itself if it wants one.
+        host: an IPv4 address or name of this machine.
+        port: 0 for a free one.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    listener = _listener(host, port)
+    config = Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,  # a poller that sleeps an interval finds its connection open
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    config.load()
+    server = Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield f"http://{host}:{listener.getsockname()[1]}"
+    finally:
+        await server.shutdown(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A bound socket: the port is known before the first request, and a taken one raises here."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
