@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from streamer.tokens import Walk
+
 
 class StreamerError(Exception):
     """The root. `hint` is one sentence for the operator, empty where the message says it all."""
@@ -63,13 +65,15 @@ class Doubt(Transient):
 class Rejected(StreamerError):
     """A poll that must not be believed.
 
-    `reason` is the stable code of `SnapshotReport.reason`; the message becomes its `detail`.
+    `reason` is the stable code of `SnapshotReport.reason`; the message becomes its `detail`. `walk` tells how far the
+    reading came; whoever reads pages sets it before the error leaves that room.
     """
 
     def __init__(self, reason: str, message: str, *, hint: str = "", trace_id: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
         self.trace_id = trace_id
+        self.walk = Walk()
 
 
 class ApiError(Rejected):

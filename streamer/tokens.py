@@ -62,6 +62,8 @@ class Token:
     extras: tuple[Extra, ...] = ()
 
 
+DIGEST_SIZE = 24  # bytes; two texts with one digest cost about 2**96 tries
+
 TOKEN_FIELDS = tuple(f.name for f in fields(Token))
 MEANING = tuple(name for name in TOKEN_FIELDS if name not in {"moid", "extras"})  # what a diff compares, in order
 
@@ -107,7 +109,7 @@ class ServerClock:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A token as one reply showed it.
+    """A token as one reply showed it. Digests are BLAKE2b: who can name a client must not be able to hide a change.
 
     Attributes:
         token: the decoded value.
@@ -129,6 +131,30 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Walk:
+    """How far the reading of a snapshot came: what a report tells also when the poll is rejected.
+
+    Attributes:
+        paging: `skip` or `keyset`.
+        pages, requests: replies used, and tries in all.
+        rows: on all pages used.
+        server_count: the server's own `Count`.
+        server_date: the last reply's `Date` (ms); None where none was sent.
+        clock: the server's clock as all `Date` headers tell it.
+        trace_ids: the replies' trace ids, in order.
+    """
+
+    paging: str = "skip"
+    pages: int = 0
+    requests: int = 0
+    rows: int = 0
+    server_count: int | None = None
+    server_date: int | None = None
+    clock: ServerClock = ServerClock()
+    trace_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All tokens of one account, complete: whoever could not read all of them raised instead.
 
@@ -136,34 +162,28 @@ class Snapshot:
         snapshot_id: UUID text; joins events and reports.
         started_at: our time before the first request was sent.
         finished_at: our time after the last reply was complete.
-        clock: the server's clock as the replies' `Date` headers tell it.
-        server_date: the last reply's `Date`; None where none was sent.
-        paging: `skip` or `keyset`.
-        pages, requests: replies used, and tries in all.
-        server_count: the server's own `Count`.
+        walk: how it was read.
         account_moid: the one account all rows name; None where no row names one.
         moids_sha256: hex, over the sorted Moids joined by newlines.
         unchanged: Moids whose bytes are those the state was written from; nothing of them was decoded.
         rows: every other row, by Moid.
-        trace_ids: the replies' trace ids, in order.
         unknown: properties met that this version does not know.
     """
 
     snapshot_id: str
     started_at: int
     finished_at: int
-    clock: ServerClock
-    server_date: int | None
-    paging: str
-    pages: int
-    requests: int
-    server_count: int | None
+    walk: Walk
     account_moid: str | None
     moids_sha256: str
     unchanged: frozenset[str]
     rows: Mapping[str, Sighting]
-    trace_ids: tuple[str, ...] = ()
     unknown: int = 0
+
+    @property
+    def clock(self) -> ServerClock:
+        """The server's clock as the replies' `Date` headers tell it."""
+        return self.walk.clock
 
     def __contains__(self, moid: str) -> bool:
         return moid in self.unchanged or moid in self.rows
@@ -176,7 +196,7 @@ class Snapshot:
 class Gone:
     """The API itself says that a Moid does not exist: 404 with its own `NotFound`, by Moid.
 
-    `checked_at` is our time at which that reply was complete; `clock` is what its `Date` proves.
+    `checked_at` is our time at which that reply was complete.
     """
 
     moid: str

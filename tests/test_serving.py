@@ -1,4 +1,4 @@
-"""The stage's sockets: real, free, and gone afterwards."""
+"""Our sockets: real, free, and gone afterwards."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from streamer.demo.serving import serve
+from streamer.serving import serve
 
 
 async def _hello(_: Request) -> PlainTextResponse:

@@ -1,7 +1,7 @@
 """Serves an ASGI application on a real socket of this machine, for as long as a `with` block lasts.
 
-The stage (simulator, embedded registry) lives inside somebody else's event loop, so this room must never install
-signal handlers, never end the process, and never leave a task behind.
+Health, the simulator and the embedded registry live inside somebody else's event loop, so this room must never
+install signal handlers, never end the process, and never leave a task behind.
 
 Question: how to run uvicorn inside a loop that is not its own. Choice: its own `startup` and `shutdown`, without
 `main_loop`. That loop only refreshes a `Date` header and waits to be told to stop; here the block's end tells it, and

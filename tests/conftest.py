@@ -1,0 +1,104 @@
+"""The services and names that tests share: one real broker and one real registry for a whole run.
+
+A machine that cannot run them skips those tests with one sentence that says what to install; with CI=true it fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services import jvm, kafka, registry
+
+OwnedBroker = Callable[..., kafka.Broker]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch what the chosen tests need before any test's clock runs: a cold cache may take longer than a test may."""
+    if session.config.option.collectonly:
+        return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    with contextlib.suppress(jvm.Missing):  # the fixtures say it again, test by test
+        if "owned_broker" in wanted or ("kafka" in wanted and not kafka.given()):
+            kafka.installed()
+        if "registry" in wanted and not registry.given():
+            registry.installed()
+
+
+def _installed(fetch: Callable[[], Path]) -> Path:
+    try:
+        return fetch()
+    except jvm.Missing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing), pytrace=False)
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session", name="kafka_jars")
+def _kafka_jars() -> Path:
+    """The jars of the broker; a session's fixture, so that a machine without them is asked once."""
+    return _installed(kafka.installed)
+
+
+@pytest.fixture(scope="session", name="kafka")
+def _kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Given]:
+    """The broker all tests share: `.bootstrap`; nobody stops it."""
+    if somebodys := kafka.given():
+        yield somebodys
+        return
+    request.getfixturevalue("kafka_jars")
+    broker = kafka.Broker(tmp_path_factory.mktemp("kafka"), kafka.Options(session_ms=9000))
+    try:
+        broker.start()
+        yield kafka.Given(broker.bootstrap)
+    finally:
+        broker.remove()
+
+
+@pytest.fixture(name="owned_broker")
+def _owned_broker(kafka_jars: Path, tmp_path: Path) -> Iterator[OwnedBroker]:
+    """`owned_broker(authorizer=..., users=..., tls=..., properties=...)`: a started broker that a test may maltreat."""
+    assert kafka_jars.exists()
+    brokers: list[kafka.Broker] = []
+
+    def make(**options: Any) -> kafka.Broker:
+        broker = kafka.Broker(tmp_path / f"broker-{len(brokers)}", kafka.Options(**options))
+        brokers.append(broker)
+        broker.start()
+        return broker
+
+    try:
+        yield make
+    finally:
+        for broker in brokers:
+            broker.remove()
+
+
+@pytest.fixture(scope="session", name="registry")
+def _registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry.Given]:
+    """The schema registry all tests share: `.url` of its ccompat/v7 face."""
+    if somebodys := registry.given():
+        yield somebodys
+        return
+    _installed(registry.installed)
+    started = registry.Registry(tmp_path_factory.mktemp("registry"))
+    try:
+        started.start()
+        yield registry.Given(started.url)
+    finally:
+        started.remove()
+
+
+@pytest.fixture(name="prefix")
+def _prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A topic prefix that no other test has; its topics on the shared broker go when the test does."""
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    yield name
+    if "kafka" in request.fixturenames:
+        kafka.remove_topics(request.getfixturevalue("kafka").bootstrap, name)
