@@ -1,0 +1,167 @@
+"""The one place that knows every room: builds them, runs them under one TaskGroup, and takes them down again.
+
+The order of a start: health is served first, so that a service that waits can say for what; then the schemas are
+registered (no event before its schema), the topics made or compared, and each source restored and polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from typing import Final, TypeVar
+
+from streamer import avro, log
+from streamer.avro import Values
+from streamer.batch import Form
+from streamer.config import KafkaSettings, Settings, SourceSettings
+from streamer.cycle import Cycle, Policy
+from streamer.errors import Misconfigured, Unready
+from streamer.health import Board, SourceHealth, application
+from streamer.intersight.source import IntersightSource
+from streamer.kafka.connection import Connection
+from streamer.kafka.ledger import Ledger
+from streamer.kafka.topics import Names, ensure
+from streamer.log import say
+from streamer.registry import SCHEMAS, Registry, subject_of
+from streamer.serving import serve
+from streamer.stop import Stop, Stopped
+from streamer.watch import Watch
+
+PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the start
+REPEAT_S: Final = 60.0  # how often the same lack is said
+
+Found = TypeVar("Found")
+
+
+def utc_ms() -> int:
+    """The worker's clock."""
+    return time.time_ns() // 1_000_000
+
+
+async def run(settings: Settings, stop: Stop, *, connection: Connection | None = None) -> None:
+    """Watch the sources until a stop is requested.
+
+    Args:
+        settings: the whole configuration.
+        stop: ends it.
+        connection: to Kafka; None: the configured one.
+
+    Raises:
+        Misconfigured: something a person must change; the message says what.
+        Fenced: another process writes what is ours.
+    """
+    board = Board()
+    with contextlib.suppress(Stopped):
+        async with AsyncExitStack() as opened:
+            await _serve(opened, settings, board)
+            await _watch(opened, settings, stop, board, connection or Connection.of(settings.kafka))
+    say("service.stopped")
+
+
+async def _serve(opened: AsyncExitStack, settings: Settings, board: Board) -> None:
+    http = settings.http
+    try:
+        url = await opened.enter_async_context(serve(application(board, utc_ms), host=http.host, port=http.port))
+    except OSError as error:
+        raise Misconfigured(
+            f"http.listen: {http.listen} is given and cannot be listened on: {error}",
+            hint="another streamer may run here; give another port, or 0 for a free one",
+        ) from error
+    say("http.listening", url=url)
+
+
+async def _watch(opened: AsyncExitStack, settings: Settings, stop: Stop, board: Board, connection: Connection) -> None:
+    owner = f"{platform.node()}-{os.getpid()}"
+    names = Names(settings.kafka.topic_prefix)
+    patience = _Patience(board, stop)
+    async with stop.allows(0):
+        ids = await patience.until("registry", lambda: _schema_ids(settings, names))
+        layout = await patience.until("topics", lambda: ensure(connection, settings.kafka))
+    _warn("topics.differ", layout.warnings)
+    ledger = Ledger(
+        connection,
+        names,
+        layout,
+        [source.name for source in settings.sources],
+        compression=settings.kafka.compression,
+        timeout_s=settings.kafka.transaction.timeout,
+    )
+    opened.push_async_callback(ledger.close)
+    form = _form(settings.kafka, ids)
+    board.missing |= {source.name: "its state is not restored yet" for source in settings.sources}
+    del board.missing["start"]
+    async with asyncio.TaskGroup() as group:
+        for source in settings.sources:
+            health = SourceHealth(source.name, owner, source.interval, utc_ms())
+            board.sources[source.name] = health
+            border = await opened.enter_async_context(IntersightSource(source, clock=utc_ms))
+            cycle = Cycle(_policy(source, form), border, ledger, utc_ms)
+            group.create_task(Watch(cycle, health, board, stop, time.monotonic).run())
+
+
+async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:
+    """By topic suffix, the id its values carry; none where the value format does not ask a registry."""
+    if settings.registry is None or settings.kafka.value_format != "confluent":
+        return {}
+    subjects = {suffix: subject_of(names.of(suffix)) for suffix in SCHEMAS}
+    async with Registry(settings.registry) as registry:
+        prepared = await registry.prepare({subjects[s]: avro.schema_text(schema) for s, schema in SCHEMAS.items()})
+    _warn("registry.differs", prepared.warnings)
+    return {suffix: prepared.ids[subject] for suffix, subject in subjects.items()}
+
+
+def _form(kafka: KafkaSettings, ids: Mapping[str, int]) -> Form:
+    return Form(
+        Values(kafka.value_format, ids),
+        cloudevents=kafka.cloudevents_headers,
+        records=kafka.transaction.records,
+        size=kafka.transaction.bytes,
+    )
+
+
+def _policy(source: SourceSettings, form: Form) -> Policy:
+    return Policy(
+        source.name,
+        form,
+        suppress=source.refresh_events == "suppress",
+        replica_lag_ms=round(source.replica_lag * 1000),
+        configuration=source.fingerprint(),
+    )
+
+
+def _warn(event: str, warnings: tuple[str, ...]) -> None:
+    for warning in warnings:
+        say(event, level=log.WARNING, warning=warning)
+
+
+class _Patience:
+    """Tries what the start needs until it is there; the board tells what is missing, the log once a minute."""
+
+    def __init__(self, board: Board, stop: Stop) -> None:
+        self._board = board
+        self._stop = stop
+        self._said_at: float | None = None
+
+    async def until(self, what: str, attempt: Callable[[], Awaitable[Found]]) -> Found:
+        while True:
+            try:
+                found = await attempt()
+            except Unready as unready:
+                self._board.missing[what] = str(unready)
+                self._say(what, unready)
+            else:
+                self._board.missing.pop(what, None)
+                self._said_at = None
+                return found
+            await self._stop.sleep(PATIENCE_S)
+
+    def _say(self, what: str, unready: Unready) -> None:
+        now = time.monotonic()
+        if self._said_at is None or now - self._said_at >= REPEAT_S:
+            self._said_at = now
+            say("start.waiting", level=log.WARNING, what=what, reason=str(unready), hint=unready.hint)

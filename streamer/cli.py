@@ -1,0 +1,61 @@
+"""The command line: puts the commands together, turns our errors into one line and an exit status.
+
+It is the only reader of the environment. Each command is one file of `commands`, imported when it is called or listed,
+so that `streamer --help` needs neither Kafka nor the simulator.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from streamer import __version__
+from streamer.errors import StreamerError
+from streamer.invocation import Invocation
+
+COMMANDS = ("demo", "run", "follow", "simulate", "schemas")
+
+
+class _Commands(click.Group):
+    """The group; each command is `commands.<name>.command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"streamer.commands.{cmd_name}").command
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="streamer")
+def streamer() -> None:
+    r"""Cisco Intersight OAuth2 tokens as exactly-once Kafka events: created, modified and proven deleted.
+
+    \b
+    Exit status: 0 done; 1 a fault of ours; 2 wrong usage or configuration; 3 a check found something;
+    4 fenced by another writer.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command of `sys.argv` and end the process with its exit status."""
+    try:
+        streamer.main(obj=Invocation(dict(os.environ)), standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except StreamerError as error:
+        click.echo(f"streamer: {error}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    sys.exit(0)

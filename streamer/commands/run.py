@@ -1,0 +1,46 @@
+"""`streamer run`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from streamer import app, log
+from streamer.config import Settings
+from streamer.invocation import Invocation, takes_config
+from streamer.stop import Stop
+
+EXAMPLES = """\b
+Examples:
+  streamer run
+  streamer run -c /etc/streamer.yaml
+"""
+
+
+@click.command("run", short_help="The service: poll, diff, publish.", epilog=EXAMPLES)
+@takes_config
+def command(invocation: Invocation) -> None:
+    """Watch the tokens of all configured accounts and publish every change, until SIGTERM or SIGINT.
+
+    It needs Kafka and, unless kafka.value_format says otherwise, a schema registry; while one of them is away it waits
+    and says so. Health is served on http.listen. A stop finishes the transaction in hand; a second signal does not.
+    """
+    settings = invocation.settings()
+    log.setup(settings.log.level, settings.log.format)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = Stop()
+    try:
+        with stop.on_signals():
+            await app.run(settings, stop)
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from errors
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One line is what a person reads: what ended the first source; the others were cancelled."""
+    found = errors.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

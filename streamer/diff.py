@@ -1,0 +1,66 @@
+"""What differs between what we know and what a snapshot shows: pure, total, ordered by Moid.
+
+It compares by meaning and decides nothing: an absence is a candidate here, not a deletion, and a change that a person
+wishes to suppress is still a change. Of a token whose bytes or meaning did not change nothing is decoded.
+
+The law: `same(apply(a, changes(a, b)), b)`, and `changes(a, a) == ()`, whatever order the pages came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streamer import avro
+from streamer.state import Status, TokenRow
+from streamer.tokens import MEANING, Change, Kind, Sighting, Snapshot, Token
+
+ABSENT = (Status.WAITING, Status.HELD)
+
+REFRESH = ("refresh",)  # the kinds of a change that only says: an application renewed its access token
+_KINDS = {
+    "refresh": {"access_expiration_time"},
+    "lifetime": {"expiration_time"},
+    "login": {"last_login_time", "last_login_client"},
+    "client": {"client_id", "client_name", "client_ip_address", "user_agent", "device_model"},
+    "identity": {"user_moid"},
+    "privilege": {"permission_moid", "permission_resources", "app_registration_moid", "shared_scope"},
+    "ownership": {"account_moid", "domain_group_moid", "owners", "parent_moid"},
+    "metadata": {"tags", "token_id", "create_time"},
+}
+
+
+def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ...]:
+    """Every Moid that differs, in order of Moid.
+
+    Args:
+        before: the state's rows; those published as deleted are not known any more.
+        after: a complete snapshot, made against the digests of these rows.
+    """
+    found = (_compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
+    returned = (Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT)
+    gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
+    return tuple(sorted((*filter(None, found), *returned, *gone), key=lambda change: change.moid))
+
+
+def missing(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[str, ...]:
+    """The known Moids that a snapshot lacks, in order: candidates, to be looked up before anybody judges them."""
+    return tuple(sorted(moid for moid, row in before.items() if row.known and moid not in after))
+
+
+def change_kinds(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes of change that these fields mean, in the order of the contract; ModTime adds nothing to others."""
+    kinds = tuple(kind for kind, names in _KINDS.items() if not names.isdisjoint(fields))
+    return kinds or (("metadata",) if fields else ())
+
+
+def _compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
+    if row is None or not row.known:
+        return Change(Kind.CREATED, moid, seen)
+    if row.meaning == seen.meaning:
+        return Change(Kind.RETURNED, moid, seen) if row.status in ABSENT else None
+    before = avro.decode_token(row.datum)
+    return Change(Kind.MODIFIED, moid, seen, before, _differing(before, seen.token))
+
+
+def _differing(before: Token, after: Token) -> tuple[str, ...]:
+    return tuple(name for name in MEANING if getattr(before, name) != getattr(after, name))

@@ -1,0 +1,56 @@
+"""What every command is called with: the configuration file, the environment, and a person or a program to print for.
+
+Only `cli` reads the environment; it puts it here once, and commands get values.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamer.config import Settings, load
+
+DEFAULT_FILE = Path("streamer.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One call of `streamer`. `environ` is the process's environment, `config` the file named by `--config`."""
+
+    environ: Mapping[str, str]
+    config: Path | None = None
+
+    def settings(self, *, reader: bool = False) -> Settings:
+        """The configuration: `--config`, else `$STREAMER_CONFIG`, else `streamer.yaml` here; then the environment.
+
+        Args:
+            reader: the command only reads topics, and needs no source.
+
+        Raises:
+            Misconfigured: the file or a value cannot be used; names the key, what was given and what is wanted.
+        """
+        chosen = self.environ.get("STREAMER_CONFIG")
+        named = self.config or (Path(chosen) if chosen else None)
+        return load(named or DEFAULT_FILE, self.environ, required=named is not None, reader=reader)
+
+
+def takes_config(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the option `-c/--config`, and its function the `Invocation` as its first argument."""
+
+    @click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file.  [default: $STREAMER_CONFIG, else streamer.yaml here]",
+    )
+    @click.pass_obj
+    @functools.wraps(function)
+    def command(invocation: Invocation, /, *, config: Path | None, **options: Any) -> Any:
+        return function(replace(invocation, config=config), **options)
+
+    return command

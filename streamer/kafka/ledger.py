@@ -1,0 +1,199 @@
+"""Where events and state are kept: fence, restore, commit, for each partition of `P.state` that is ours.
+
+The unit of ownership is a state partition, and its transactional id, `P.state-<partition>`, belongs to it whatever
+process writes. The order is fixed: open the writer (every other writer is fenced, what it left open is aborted), then
+read the partition, then commit. This room must never let a source write on top of a state that may not be the log's.
+
+Question: what does a failed commit cost the other sources of the partition? Choice: nothing. The writer is opened
+anew, the partition is read again, and a source whose own row is still the one it wrote last goes on where it was;
+every commit writes that row, so equal rows mean equal states. Rejected: to trust memory after a re-opening, since
+another worker may have come and gone in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from streamer.batch import SNAPSHOTS, STATE, Batch, Record
+from streamer.errors import Doubt, Fenced
+from streamer.kafka.connection import Connection
+from streamer.kafka.restore import Restored, restore
+from streamer.kafka.topics import Layout, Names, partition_of
+from streamer.kafka.writer import Outgoing, Writer
+from streamer.state import SourceState
+
+FENCE_WAIT_S: Final = 2.0  # and up to as much again: two workers that fence each other must not do so in step
+FENCES_ALLOWED: Final = 3
+FENCES_WITHIN_S: Final = 60.0
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Ledger:
+    """The partitions of `P.state` that hold the given sources.
+
+    Args:
+        connection: where to.
+        names: of the topics.
+        layout: the topics' partition counts.
+        sources: the names of all sources this worker polls.
+        compression: as of `Writer`.
+        timeout_s: a transaction's.
+        sleep: waits; a test passes its own.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        names: Names,
+        layout: Layout,
+        sources: Collection[str],
+        *,
+        compression: str,
+        timeout_s: float,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._names = names
+        self._layout = layout
+        self._homes = {source: partition_of(source.encode(), layout.state) for source in sources}
+        topics = (*names.events, names.snapshots, names.state)
+        self._shards = {
+            number: Shard(
+                Writer(
+                    connection, f"{names.state}-{number}", compression=compression, timeout_s=timeout_s, topics=topics
+                ),
+                self._reader(connection, number),
+                sleep=sleep,
+            )
+            for number in sorted(set(self._homes.values()))
+        }
+
+    async def restore(self, source: str) -> SourceState:
+        """What the log says of a source; from now on it may commit.
+
+        Raises:
+            Unready, Misconfigured: as `Writer.open` and `restore.restore`.
+            Doubt: fenced; it may be tried again, the wait that this asks for is part of the next try.
+            Fenced: fenced three times within a minute.
+        """
+        return await self._shards[self._homes[source]].restore(source)
+
+    async def commit(self, source: str, written: Batch) -> None:
+        """Write a batch in one transaction, on top of what the source restored and committed since.
+
+        Raises:
+            Doubt: nothing is certain any more, or the state was taken away: restore first.
+            Fenced: as of `restore`.
+        """
+        home = self._homes[source]
+        records = [self._addressed(record, home, written.timestamp) for record in written.records]
+        own = next(
+            record.value for record in written.records if record.topic == STATE and record.key == source.encode()
+        )
+        await self._shards[home].commit(source, records, own or b"")
+
+    async def close(self) -> None:
+        """Drop all writers."""
+        for shard in self._shards.values():
+            await shard.close()
+
+    def _addressed(self, record: Record, home: int, timestamp: int) -> Outgoing:
+        if record.topic == STATE:
+            partition = home
+        else:
+            count = self._layout.snapshots if record.topic == SNAPSHOTS else self._layout.events
+            partition = partition_of(record.key, count)
+        return Outgoing(self._names.of(record.topic), partition, record.key, record.value, timestamp, record.headers)
+
+    def _reader(self, connection: Connection, number: int) -> Callable[[], Awaitable[dict[str, Restored]]]:
+        sources = [source for source, home in self._homes.items() if home == number]
+        return lambda: restore(connection, self._names.state, number, sources)
+
+
+class Shard:
+    """One partition: its writer, what was read and not yet asked for, and who may write on top of what.
+
+    It is open exactly while the partition was read after the writer's opening; everything happens under one lock.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        read: Callable[[], Awaitable[dict[str, Restored]]],
+        *,
+        sleep: Sleep = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._writer = writer
+        self._read = read
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._waiting: dict[str, Restored] = {}  # read, and not yet asked for
+        self._current: dict[str, bytes] = {}  # source -> its own row as it wrote or restored it last: it may commit
+        self._fences: deque[float] = deque(maxlen=FENCES_ALLOWED)
+        self._reopen_at = 0.0
+
+    async def restore(self, source: str) -> SourceState:
+        """See `Ledger.restore`."""
+        async with self._lock:
+            self._current.pop(source, None)
+            if not self._writer.is_open or source not in self._waiting:
+                await self._open()
+            restored = self._waiting.pop(source)
+            self._current[source] = restored.own
+            return restored.state
+
+    async def commit(self, source: str, records: list[Outgoing], own: bytes) -> None:
+        """See `Ledger.commit`; `own` is the value of the source's own row among the records."""
+        async with self._lock:
+            if source in self._current and not self._writer.is_open:
+                await self._open()
+            if self._current.pop(source, None) is None:
+                raise Doubt(f"the state of {source} was taken away while it was polled: it restores and polls again")
+            with self._fencing():
+                await self._writer.commit(records)
+            self._current[source] = own
+
+    async def close(self) -> None:
+        """Drop the writer."""
+        async with self._lock:
+            await self._writer.close()
+
+    async def _open(self) -> None:
+        """Fence, then read; sources whose own row is not the one they wrote last may not go on."""
+        await self._writer.close()
+        await self._sleep(max(0.0, self._reopen_at - self._monotonic()))
+        try:
+            with self._fencing():
+                await self._writer.open()
+            self._waiting = await self._read()
+        except BaseException:
+            await self._writer.close()
+            raise
+        self._current = {s: own for s, own in self._current.items() if self._waiting[s].own == own}
+        for source in self._current:
+            del self._waiting[source]
+
+    @contextmanager
+    def _fencing(self) -> Iterator[None]:
+        """A fence takes every state away; the third within a minute is for a person."""
+        try:
+            yield
+        except Fenced as fenced:
+            self._current.clear()
+            now = self._monotonic()
+            self._fences.append(now)
+            self._reopen_at = now + FENCE_WAIT_S * random.uniform(1, 2)  # noqa: S311 - a pause, not a secret
+            if len(self._fences) == FENCES_ALLOWED and now - self._fences[0] <= FENCES_WITHIN_S:
+                raise Fenced(
+                    f"{fenced}; this was the third time within {FENCES_WITHIN_S:g} s",
+                    hint="find the other process with this topic prefix and stop one of the two",
+                ) from fenced
+            raise Doubt(str(fenced), hint=fenced.hint) from fenced

@@ -1,0 +1,111 @@
+"""Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
+
+It must be called only after the partition's writer was opened: a commit returns before read_committed readers see it,
+and only the next start of the same transactional id makes sure that they do. It decodes no token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streamer.errors import Misconfigured
+from streamer.kafka.connection import Connection
+from streamer.state import SourceRow, SourceState, TokenRow
+
+SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
+FETCH_MS: Final = 200
+FETCH_BYTES: Final = 8 * 2**20
+STOP_LIMIT_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the log says of one source; `own` is the value of its own row, which every commit writes again."""
+
+    own: bytes = b""
+    state: SourceState = field(default_factory=SourceState)
+
+
+async def restore(connection: Connection, topic: str, partition: int, sources: Collection[str]) -> dict[str, Restored]:
+    """The state of the sources named, whether the log knows them or not; rows of others are passed over.
+
+    Raises:
+        Unready: Kafka does not answer.
+        Misconfigured: a row is not one of ours, or of a newer version.
+    """
+    rows = await _rows(connection, TopicPartition(topic, partition))
+    owns: dict[str, bytes] = {}
+    tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
+    for key, value in rows.items():
+        source, kind, moid = _parted(topic, partition, key)
+        if source not in sources:
+            continue
+        if not kind:
+            owns[source] = value
+        elif kind == "t":
+            tokens[source][moid] = TokenRow.from_bytes(value)
+    return {source: _restored(owns.get(source, b""), tokens[source]) for source in sources}
+
+
+def _restored(own: bytes, tokens: dict[str, TokenRow]) -> Restored:
+    return Restored(own, SourceState(SourceRow.from_bytes(own), tokens)) if own else Restored()
+
+
+def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
+    """`source` or `source/<kind>/<moid>`; a kind of a later version is passed over."""
+    try:
+        source, _, rest = key.decode().partition("/")
+    except UnicodeDecodeError as error:
+        raise Misconfigured(
+            f"{topic}-{partition} holds the key {key!r}, which no streamer writes",
+            hint="give every deployment its own kafka.topic_prefix",
+        ) from error
+    kind, _, moid = rest.partition("/")
+    return source, kind, moid
+
+
+async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes]:
+    """The last value of every key that was not deleted since."""
+    consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES)
+    try:
+        with connection.reaching(f"restore {at.topic}-{at.partition}"):
+            async with asyncio.timeout(SILENCE_LIMIT_S):
+                await consumer.start()
+                consumer.assign([at])
+                await consumer.seek_to_beginning(at)
+                end = (await consumer.end_offsets([at]))[at]
+            return await _read_to(consumer, at, end)
+    finally:
+        await _stop(consumer)
+
+
+async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
+    """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
+    rows: dict[bytes, bytes] = {}
+    loop = asyncio.get_running_loop()
+    before, deadline = -1, loop.time() + SILENCE_LIMIT_S
+    while (position := await consumer.position(at)) < end:
+        if position != before:
+            before, deadline = position, loop.time() + SILENCE_LIMIT_S
+        elif loop.time() > deadline:
+            raise TimeoutError(f"no progress from offset {position} to {end} within {SILENCE_LIMIT_S:g} s")
+        for record in (await consumer.getmany(at, timeout_ms=FETCH_MS)).get(at, ()):
+            if record.value is None:
+                rows.pop(record.key, None)
+            else:
+                rows[record.key] = record.value
+    return rows
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Leave nothing behind; a broker that is away must not hold us."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_LIMIT_S):
+            await consumer.stop()

@@ -1,0 +1,237 @@
+"""What the compacted topic `P.state` keeps: one row a token, one row a source; with the log, all there is to restore.
+
+Every value is one version byte and a bare Avro datum (`schemas/state_*.avsc`); nothing outside needs to read it.
+
+Question: how does a restart over a million rows avoid decoding a million tokens? Choice: all that a diff asks of a
+token (status, digests, times) is of Avro type `fixed` and stands first, so one `struct` unpacks it; the token's own
+bytes stand last, exactly as they stand in the events. Rejected: optional fields as unions, whose places move.
+
+Instants in rows are the server's clock, already rounded outwards, because the next worker has another clock of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import IntEnum
+from typing import Final
+from uuid import UUID
+
+from streamer import avro
+from streamer.errors import Misconfigured
+from streamer.report import Report
+from streamer.tokens import DIGEST_SIZE
+
+VERSION: Final = 1
+FIXED: Final = struct.Struct(f">Bqqqq{DIGEST_SIZE}s{DIGEST_SIZE}sq16s16sqq")
+NEVER: Final = -(2**63)  # a null instant
+NOBODY: Final = bytes(16)  # a null UUID
+
+
+class Status(IntEnum):
+    """What we hold of a token."""
+
+    LIVE = 0
+    WAITING = 1  # absent, and no verdict yet
+    HELD = 2  # absent, and a person must say whether that may be published
+    DELETED = 3  # published as deleted; remembered for 7 days
+
+
+_STATUSES: Final = frozenset(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """What is known of one token; its last published event says the same.
+
+    Attributes:
+        status: see `Status`.
+        seen_at: start of the snapshot that wrote this row.
+        raw, meaning: digests, as of `Sighting`.
+        datum: the token's bare Avro bytes: the `after` of its last event (the `before`, if that was a deletion).
+        expiration_time, mod_time, create_time: of the token, readable without decoding it.
+        absent_since: start of the last snapshot that showed it, while it is absent.
+        hold_id: of the hold it stands in.
+        deleted_event_id, deleted_at: of the deletion, once published.
+        last_event_at: `detected_at` of the last event.
+    """
+
+    status: Status
+    seen_at: int
+    raw: bytes
+    meaning: bytes
+    datum: bytes
+    expiration_time: int | None = None
+    mod_time: int | None = None
+    create_time: int | None = None
+    absent_since: int | None = None
+    hold_id: str | None = None
+    deleted_event_id: str | None = None
+    deleted_at: int | None = None
+    last_event_at: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether readers of the events believe that this token exists."""
+        return self.status is not Status.DELETED
+
+    def to_bytes(self) -> bytes:
+        """The row's value in `P.state`."""
+        times = (self.seen_at, self.expiration_time, self.mod_time, self.create_time)
+        fixed = FIXED.pack(
+            self.status,
+            *map(_instant, times),
+            self.raw,
+            self.meaning,
+            _instant(self.absent_since),
+            _uuid(self.hold_id),
+            _uuid(self.deleted_event_id),
+            _instant(self.deleted_at),
+            _instant(self.last_event_at),
+        )
+        return b"".join((bytes((VERSION,)), fixed, self.datum))
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> TokenRow:
+        """The row of a value; its token stays undecoded.
+
+        Raises:
+            Misconfigured: written by a version this one does not know, or not by a streamer at all.
+        """
+        _check_version(value, at_least=1 + FIXED.size)
+        status, seen, expires, modified, created, raw, meaning, absent, hold, event, deleted, last = FIXED.unpack_from(
+            value, 1
+        )
+        return cls(
+            _status(status),
+            seen,
+            raw,
+            meaning,
+            value[1 + FIXED.size :],
+            expiration_time=_optional(expires),
+            mod_time=_optional(modified),
+            create_time=_optional(created),
+            absent_since=_optional(absent),
+            hold_id=_text(hold),
+            deleted_event_id=_text(event),
+            deleted_at=_optional(deleted),
+            last_event_at=_optional(last),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The last complete snapshot: `started_at` on the server's clock rounded down, `accepted_at` on the worker's."""
+
+    snapshot_id: str
+    started_at: int
+    accepted_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Deletions that wait for a person (written by a later version of the judge; null until then)."""
+
+    hold_id: str
+    since: int
+    reason: str
+    count: int
+    moids_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """The source's own row: written by every transaction of the source, so it tells how far the log is.
+
+    Attributes:
+        epoch: UUID of this history; committed alone before the first poll.
+        last_sequence: of the last event; 0 if there was none.
+        account_moid: the account all rows must name, once one was seen.
+        first_started_at: start of the first judged snapshot, as well as the server's clock is known; never changed.
+        complete: the last complete snapshot.
+        open: the snapshot whose chunks are being committed, as the report that would tell of its interruption.
+        hold: deletions that wait for a person.
+        rights: what we may see, as remembered.
+        control_offset: the next control command to read.
+        configuration: hash of the source's configuration without its secrets.
+    """
+
+    epoch: str
+    last_sequence: int = 0
+    account_moid: str | None = None
+    first_started_at: int | None = None
+    complete: Complete | None = None
+    open: Report | None = None
+    hold: Hold | None = None
+    rights: str | None = None
+    control_offset: int | None = None
+    configuration: str | None = None
+
+    def to_bytes(self) -> bytes:
+        """The row's value in `P.state`."""
+        return bytes((VERSION,)) + avro.encode("state_source", asdict(self))
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> SourceRow:
+        """The row of a value; raises `Misconfigured` as `TokenRow.from_bytes` does."""
+        _check_version(value, at_least=2)
+        row = avro.decode("state_source", value[1:])
+        complete, hold, unfinished = row.pop("complete"), row.pop("hold"), row.pop("open")
+        return cls(
+            **row,
+            complete=Complete(**complete) if complete else None,
+            hold=Hold(**hold) if hold else None,
+            open=Report(**unfinished | {"trace_ids": tuple(unfinished["trace_ids"])}) if unfinished else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """Everything known of one source: what a poll is compared with. `row` is None before its epoch was committed."""
+
+    row: SourceRow | None = None
+    tokens: Mapping[str, TokenRow] = field(default_factory=dict)
+
+
+def source_key(source: str) -> bytes:
+    """The key of a source's own row."""
+    return source.encode()
+
+
+def token_key(source: str, moid: str) -> bytes:
+    """The key of a token's row."""
+    return f"{source}/t/{moid}".encode()
+
+
+def _check_version(value: bytes, *, at_least: int) -> None:
+    if not value or value[0] != VERSION:
+        raise Misconfigured(
+            f"a state row begins with byte {value[:1].hex() or 'nothing'}, wanted {VERSION:02x}: "
+            "another program, or a newer streamer, writes to this topic",
+            hint="give every deployment its own kafka.topic_prefix, or run the newer version",
+        )
+    if len(value) < at_least:
+        raise Misconfigured(f"a state row of {len(value)} bytes is cut short, wanted at least {at_least}")
+
+
+def _status(byte: int) -> Status:
+    if byte not in _STATUSES:
+        raise Misconfigured(f"a state row has the status {byte}, wanted one of {', '.join(map(str, _STATUSES))}")
+    return Status(byte)
+
+
+def _instant(ms: int | None) -> int:
+    return NEVER if ms is None else ms
+
+
+def _optional(ms: int) -> int | None:
+    return None if ms == NEVER else ms
+
+
+def _uuid(text: str | None) -> bytes:
+    return NOBODY if text is None else UUID(text).bytes
+
+
+def _text(raw: bytes) -> str | None:
+    return None if raw == NOBODY else str(UUID(bytes=raw))

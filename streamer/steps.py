@@ -1,0 +1,221 @@
+"""From a change to what is written for its token: an event and a row, or a row alone, or nothing.
+
+This is where suppression and verdicts are applied, as filters of what `diff` found. After each step the last event of
+its token says exactly what its row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamer import events
+from streamer.absence import Deleted
+from streamer.diff import ABSENT, REFRESH, change_kinds
+from streamer.events import Derived, Event, Poll
+from streamer.state import Status, TokenRow
+from streamer.tokens import Change, Kind, Sighting
+
+REMEMBER_DELETED_MS = 7 * 86_400_000  # a token that returns within this time is taken back by name
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one transaction writes for one token, all of it or nothing.
+
+    Attributes:
+        moid: the token.
+        row: its new row; None: a tombstone.
+        event: its event, without a number yet; None: readers learn nothing new.
+    """
+
+    moid: str
+    row: TokenRow | None
+    event: Event | None = None
+
+
+def is_suppressed(change: Change) -> bool:
+    """Whether it is a refresh event: an application renewed its access token, and nothing else changed."""
+    return change.kind is Kind.MODIFIED and change_kinds(change.fields) == REFRESH
+
+
+def steps(
+    poll: Poll,
+    rows: Mapping[str, TokenRow],
+    changes: Iterable[Change],
+    verdicts: Mapping[str, Deleted],
+    *,
+    suppress: bool,
+) -> Iterator[Step]:
+    """What is to be written, change by change, in their order.
+
+    Args:
+        poll: what all events share.
+        rows: the state that the changes were computed against.
+        changes: what `diff` found.
+        verdicts: by Moid; an absence without one waits.
+        suppress: refresh events are not published, and leave the state as it is.
+    """
+    for change in changes:
+        row = rows.get(change.moid)
+        if row is None or not row.known:
+            yield _created(poll, row, _seen(change))
+        elif change.kind is Kind.MISSING:
+            verdict = verdicts.get(change.moid)
+            if verdict:
+                yield _deleted(poll, change.moid, row, verdict)
+            elif row.status is Status.LIVE:
+                yield Step(change.moid, _waiting(poll, row))
+        elif change.kind is Kind.MODIFIED and not (suppress and is_suppressed(change)):
+            yield _modified(poll, row, change)
+        elif row.status in ABSENT:
+            yield Step(change.moid, _present(poll, row))
+
+
+def is_forgotten(row: TokenRow, now: int) -> bool:
+    """Whether its deletion was published more than 7 days before `now` (the worker's clock)."""
+    return row.deleted_at is not None and now - row.deleted_at > REMEMBER_DELETED_MS
+
+
+def tombstones(poll: Poll, rows: Mapping[str, TokenRow], returned: Container[str]) -> Iterator[Step]:
+    """The end of rows that are forgotten, but for the tokens that just returned."""
+    for moid, row in rows.items():
+        if is_forgotten(row, poll.detected_at) and moid not in returned:
+            yield Step(moid, None)
+
+
+def last_shown(poll: Poll, row: TokenRow) -> int | None:
+    """Start of the last snapshot that showed what the row says: no change of it can be older."""
+    if row.absent_since is not None:
+        return row.absent_since
+    return row.seen_at if poll.last_complete is None else max(row.seen_at, poll.last_complete)
+
+
+def _seen(change: Change) -> Sighting:
+    if change.after is None:
+        raise ValueError(f"{change.moid} is {change.kind.value} and nobody saw it")
+    return change.after
+
+
+def _row(poll: Poll, seen: Sighting) -> TokenRow:
+    return TokenRow(
+        Status.LIVE,
+        poll.started_at,
+        seen.raw,
+        seen.meaning,
+        seen.datum,
+        expiration_time=seen.token.expiration_time,
+        mod_time=seen.token.mod_time,
+        create_time=seen.token.create_time,
+        last_event_at=poll.detected_at,
+    )
+
+
+def _present(poll: Poll, row: TokenRow) -> TokenRow:
+    """The row of a token whose absence ended and that still says what its last event said."""
+    return replace(row, status=Status.LIVE, seen_at=poll.started_at, absent_since=None, hold_id=None)
+
+
+def _waiting(poll: Poll, row: TokenRow) -> TokenRow:
+    return replace(row, status=Status.WAITING, seen_at=poll.started_at, absent_since=last_shown(poll, row))
+
+
+def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
+    token, not_before, not_after = seen.token, poll.last_complete, poll.clock.latest(seen.arrived_at)
+    retracts = row.deleted_event_id if row and not is_forgotten(row, poll.detected_at) else None
+    baseline = retracts is None and events.is_baseline(poll, token.create_time, not_before)
+    old = token.create_time if baseline else None
+    event = _event(
+        poll,
+        token.moid,
+        "created",
+        after=seen.datum,
+        not_before=not_before,
+        not_after=not_after,
+        event_time=events.within(token.create_time, poll, not_before, not_after) if old is None else old,
+        account_moid=token.account_moid or poll.account_moid,
+        baseline=baseline,
+        retracts=retracts,
+        derived=events.derived(None, token),
+        trace_id=seen.trace_id,
+    )
+    return Step(token.moid, _row(poll, seen), event)
+
+
+def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
+    seen, not_before = _seen(change), last_shown(poll, row)
+    not_after = poll.clock.latest(seen.arrived_at)
+    event = _event(
+        poll,
+        change.moid,
+        "modified",
+        before=row.datum,
+        after=seen.datum,
+        not_before=not_before,
+        not_after=not_after,
+        event_time=events.within(seen.token.mod_time, poll, not_before, not_after),
+        account_moid=seen.token.account_moid or poll.account_moid,
+        changed_fields=change.fields,
+        change_kinds=change_kinds(change.fields),
+        derived=events.derived(change.before, seen.token),
+        trace_id=seen.trace_id,
+    )
+    return Step(change.moid, _row(poll, seen), event)
+
+
+def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
+    not_before = last_shown(poll, row)
+    ended = row.expiration_time if verdict.cause == "expired" else None
+    event = _event(
+        poll,
+        moid,
+        "deleted",
+        before=row.datum,
+        not_before=not_before,
+        not_after=verdict.not_after,
+        event_time=events.within(ended, poll, not_before, verdict.not_after),
+        account_moid=poll.account_moid,
+        delete_cause=verdict.cause,
+        delete_evidence=verdict.evidence,
+        derived=Derived(lifetime_s=events.lifetime_s(row.create_time, row.expiration_time)),
+        trace_id=verdict.trace_id,
+    )
+    gone = replace(
+        row,
+        status=Status.DELETED,
+        seen_at=poll.started_at,
+        absent_since=not_before,
+        hold_id=None,
+        deleted_event_id=event.event_id,
+        deleted_at=poll.detected_at,
+        last_event_at=poll.detected_at,
+    )
+    return Step(moid, gone, event)
+
+
+def _event(
+    poll: Poll,
+    moid: str,
+    event_type: str,
+    *,
+    before: bytes | None = None,
+    after: bytes | None = None,
+    not_before: int | None,
+    **facts: Any,
+) -> Event:
+    """An event with its name and what it shares with the poll; its number comes when it is known to be written."""
+    return Event(
+        event_id=events.event_id(poll.epoch, moid, event_type, not_before=not_before, before=before, after=after),
+        event_type=event_type,
+        source=poll.source,
+        epoch=poll.epoch,
+        sequence=0,
+        moid=moid,
+        detected_at=poll.detected_at,
+        not_before=not_before,
+        snapshot_id=poll.snapshot_id,
+        before=before,
+        after=after,
+        **facts,
+    )

@@ -1,0 +1,134 @@
+"""Watches one source for as long as the service runs: when to turn the wheel, and what a failed turn means.
+
+Nothing one source does may end another: whatever goes wrong in a turn, its state is forgotten, the failure is said,
+and the turn is repeated after a pause, from what Kafka holds. Only what a person must change leaves this room.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+from streamer import log
+from streamer.cycle import Cycle
+from streamer.errors import StreamerError, Transient, Unready
+from streamer.health import Board, SourceHealth
+from streamer.log import say
+from streamer.report import Report
+from streamer.state import SourceState
+from streamer.stop import Stop, Stopped
+
+FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
+FIRST_PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 600.0  # a source whose transactions keep failing is parked
+LONGEST_WAIT_S: Final = 5.0  # while Kafka is away; asking is cheap, and silence is what we fight
+
+
+class Watch:
+    """Turns a cycle every `interval_s`; `monotonic` is seconds for waiting."""
+
+    def __init__(
+        self, cycle: Cycle, health: SourceHealth, board: Board, stop: Stop, monotonic: Callable[[], float]
+    ) -> None:
+        self._cycle = cycle
+        self._health = health
+        self._board = board
+        self._stop = stop
+        self._monotonic = monotonic
+        self._failures = 0
+        self._last_reason: str | None = None
+
+    async def run(self) -> None:
+        """Until a stop is requested.
+
+        Raises:
+            StreamerError: fenced for good, or misconfigured: the process must end with that.
+        """
+        due = self._monotonic()
+        while not self._stop.requested:
+            try:
+                await self._turn()
+            except Stopped:
+                return
+            except Exception as error:  # noqa: BLE001 - one source's failure, whatever it is, must not end another's
+                self._cycle.forget()
+                await self._stop.sleep(self._pause(error))
+                due = self._monotonic()
+            else:
+                self._failures = 0
+                due = next_turn(due, self._health.interval_s, self._monotonic())
+                await self._stop.sleep(due - self._monotonic())
+
+    async def _turn(self) -> None:
+        async with self._stop.allows(0):
+            await self._cycle.prepare()
+            self._restored()
+            look = await self._cycle.look()
+        async with self._stop.allows(FINISH_S):
+            report = await self._cycle.settle(look)
+        self._tell(report)
+
+    def _restored(self) -> None:
+        """The source is ready once its state is known; its page shows what the state says."""
+        self._board.missing.pop(self._health.source, None)
+        self._show(self._cycle.state)
+
+    def _show(self, state: SourceState | None) -> None:
+        if state is None or state.row is None:
+            return
+        health, row = self._health, state.row
+        health.epoch, health.last_sequence = row.epoch, row.last_sequence
+        health.tokens = sum(token.known for token in state.tokens.values())
+        if row.complete:
+            health.last_accepted_at = row.complete.accepted_at
+
+    def _tell(self, report: Report) -> None:
+        """One line for a poll that changed something, or whose reason to be rejected is a new one."""
+        self._show(self._cycle.state)
+        self._health.last_verdict, self._health.last_reason = report.verdict, report.reason
+        changed = report.created or report.modified or report.deleted
+        if report.verdict == "rejected":
+            level = log.WARNING if report.reason != self._last_reason else log.DEBUG
+            say("poll.rejected", level=level, source=report.source, reason=report.reason, detail=report.detail)
+        else:
+            say(
+                "poll.accepted",
+                level=log.INFO if changed or self._last_reason else log.DEBUG,
+                source=report.source,
+                created=report.created,
+                modified=report.modified,
+                deleted=report.deleted,
+                waiting=report.waiting,
+                tokens=self._health.tokens,
+                sequence=self._health.last_sequence,
+                baseline=report.baseline,
+            )
+        self._last_reason = report.reason
+
+    def _pause(self, error: Exception) -> float:
+        """Say what failed, and how long to wait before the turn is repeated.
+
+        Raises:
+            StreamerError: the error itself, if repeating cannot help.
+        """
+        if isinstance(error, StreamerError) and not isinstance(error, Transient):
+            raise error
+        self._failures += 1
+        longest = LONGEST_WAIT_S if isinstance(error, Unready) else LONGEST_PAUSE_S
+        seconds = pause_s(self._failures, longest)
+        fault = None if isinstance(error, Transient) else error
+        level = log.ERROR if fault else log.WARNING
+        say("turn.failed", level=level, error=fault, source=self._health.source, reason=str(error), retry_s=seconds)
+        return seconds
+
+
+def next_turn(previous: float, interval_s: float, now: float) -> float:
+    """When the next turn is due: an interval after the previous was, without drift; missed ones are not made up."""
+    return max(now, previous + interval_s)
+
+
+def pause_s(failures: int, longest_s: float) -> float:
+    """Doubles with every failure in a row, from a second to `longest_s`, half of it by chance."""
+    whole = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 32), longest_s)
+    return whole * random.uniform(0.5, 1)  # noqa: S311 - a pause, not a secret
