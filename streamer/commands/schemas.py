@@ -1,0 +1,224 @@
+"""`streamer schemas`: what readers of the topics need to know, and whether the registry agrees with it.
+
+`list` and `show` answer from the package alone: no configuration, no network. `check` asks and never writes; `register`
+does exactly what the service does at its start, so that whoever may write to a registry can do it once for those who
+may not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from streamer import avsc
+from streamer.config import RegistrySettings, Settings
+from streamer.errors import CheckFailed, Misconfigured
+from streamer.invocation import Invocation, takes_config
+from streamer.kafka.topics import Names
+from streamer.registry import SCHEMAS, Registry, same_layout, subject_of
+
+OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person or a program.",
+)
+Rows = list[dict[str, Any]]
+Question = Callable[[RegistrySettings, dict[str, str]], Coroutine[Any, Any, Rows]]  # schema names by subject -> rows
+FAILING: Final = frozenset({"incompatible", "missing", "mistaken"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What `check` says of one subject.
+
+    `verdict` is `registered` (the schema stands there), `compatible` or `new` (it will be registered), or one of
+    `FAILING`: `incompatible`, `missing` (and we may not register it), `mistaken` (its id resolves to another schema).
+    `level` is the subject's compatibility level, None for a new one; `messages` say what a person should know.
+    """
+
+    subject: str
+    schema: str
+    verdict: str
+    id: int | None
+    level: str | None
+    messages: tuple[str, ...]
+
+
+@click.group(
+    "schemas",
+    short_help="The Avro schemas of the topics: list, show, check, register.",
+    epilog="""\b
+Examples:
+  streamer schemas show oauth_token_event > oauth_token_event.avsc
+  streamer schemas check -c /etc/streamer.yaml
+""",
+)
+def command() -> None:
+    """Show the Avro schemas that are published, and compare or register them with the schema registry."""
+
+
+@command.command(
+    "list",
+    short_help="The schemas there are.",
+    epilog="""\b
+Examples:
+  streamer schemas list
+  streamer schemas list --output json
+""",
+)
+@takes_config
+@OUTPUT
+def list_schemas(_: Invocation, *, output: str) -> None:
+    """List the schemas by name, with their record and the topics whose values they describe (others are private)."""
+    _tell([_described(name) for name in avsc.schema_names()], ("name", "record", "topics"), output)
+
+
+@command.command(
+    "show",
+    short_help="Print one.",
+    epilog="""\b
+Examples:
+  streamer schemas show oauth_token_event
+  streamer schemas show snapshot_report > snapshot_report.avsc
+""",
+)
+@click.argument("name")
+@takes_config
+@OUTPUT
+def show(_: Invocation, *, name: str, output: str) -> None:
+    """Print the schema NAME as it is registered; it is JSON, and `--output json` puts it on one line."""
+    if output == "json":
+        click.echo(json.dumps(avsc.schema_json(name)))
+    else:
+        click.echo(avsc.schema_text(name), nl=False)
+
+
+@command.command(
+    "check",
+    short_help="Would the registry take them?",
+    epilog="""\b
+Examples:
+  streamer schemas check
+  streamer schemas check -c /etc/streamer.yaml --output json
+""",
+)
+@takes_config
+@OUTPUT
+def check(invocation: Invocation, *, output: str) -> None:
+    """Ask the registry whether it would take each schema; writes nothing, exit status 3 if it would not."""
+    rows = _asked(invocation.settings(reader=True), _checked)
+    _tell(rows, ("verdict", "subject", "id", "level", "messages"), output)
+    if failing := [row["subject"] for row in rows if row["verdict"] in FAILING]:
+        raise CheckFailed(
+            f"{len(failing)} of {len(rows)} subjects cannot be used: {', '.join(failing)}",
+            hint="`streamer schemas register` adds what is missing; beside another program's schema, "
+            "give this service another kafka.topic_prefix",
+        )
+
+
+@command.command(
+    "register",
+    short_help="Register them, as the service does.",
+    epilog="""\b
+Examples:
+  streamer schemas register
+  STREAMER_REGISTRY__USERNAME=admin streamer schemas register -c /etc/streamer.yaml
+""",
+)
+@takes_config
+@OUTPUT
+def register(invocation: Invocation, *, output: str) -> None:
+    """Register the schemas as the service does at its start: new subjects get their compatibility level first."""
+    _tell(_asked(invocation.settings(reader=True), _registered), ("subject", "schema", "id"), output)
+
+
+# Asking the registry ...
+
+
+def _asked(settings: Settings, ask: Question) -> Rows:
+    """What the configured registry makes of our schemas."""
+    if settings.registry is None or settings.kafka.value_format != "confluent":
+        raise Misconfigured(
+            f"kafka.value_format {settings.kafka.value_format} uses no schema registry, so there is nothing to ask",
+            hint="set kafka.value_format: confluent and registry.url; `streamer schemas show` needs neither",
+        )
+    names = Names(settings.kafka.topic_prefix)
+    return asyncio.run(ask(settings.registry, {subject_of(names.of(suffix)): name for suffix, name in SCHEMAS.items()}))
+
+
+async def _registered(settings: RegistrySettings, schemas: dict[str, str]) -> Rows:
+    async with Registry(settings) as registry:
+        prepared = await registry.prepare({subject: avsc.schema_text(name) for subject, name in schemas.items()})
+    for warning in prepared.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return [{"subject": subject, "schema": name, "id": prepared.ids[subject]} for subject, name in schemas.items()]
+
+
+async def _checked(settings: RegistrySettings, schemas: dict[str, str]) -> Rows:
+    async with Registry(settings) as registry:
+        known = await registry.subjects()
+        findings = [
+            await _finding(registry, settings, subject, name) if subject in known else _new(settings, subject, name)
+            for subject, name in schemas.items()
+        ]
+    return [asdict(finding) for finding in findings]
+
+
+def _new(settings: RegistrySettings, subject: str, name: str) -> Finding:
+    return Finding(subject, name, "new" if settings.auto_register else "missing", None, None, ())
+
+
+async def _finding(registry: Registry, settings: RegistrySettings, subject: str, name: str) -> Finding:
+    schema, level = avsc.schema_text(name), await registry.level(subject)
+    notes = () if level == settings.compatibility else (f"level {level}, wanted {settings.compatibility}",)
+    found = await registry.look_up(subject, schema)
+    if found is not None:
+        right = same_layout(await registry.schema(found), schema)
+        return Finding(subject, name, "registered" if right else "mistaken", found, level, notes)
+    reasons = await registry.incompatibilities(subject, schema)
+    verdict = "incompatible" if reasons else "compatible" if settings.auto_register else "missing"
+    return Finding(subject, name, verdict, None, level, notes + reasons)
+
+
+# Telling ...
+
+
+def _described(name: str) -> dict[str, Any]:
+    schema = avsc.schema_json(name)
+    topics = [suffix for suffix, used in SCHEMAS.items() if used == name]
+    return {"name": name, "record": f"{schema['namespace']}.{schema['name']}", "topics": topics}
+
+
+def _tell(rows: Rows, columns: Sequence[str], output: str) -> None:
+    """Whole rows for a program; the columns for a person: a table on a terminal, else lines with tabs."""
+    if output == "json":
+        click.echo(json.dumps(rows))
+        return
+    lines = [[_cell(row[column]) for column in columns] for row in rows]
+    console = Console()
+    if not console.is_terminal:
+        click.echo("\n".join("\t".join(line) for line in lines))
+        return
+    table = Table(*(Column(column.capitalize(), overflow="fold") for column in columns), box=SIMPLE_HEAD)
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    """One line of plain text: what a registry says is not ours to trust a terminal with."""
+    if value is None or value in ((), []):
+        return "-"
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,177 @@
+"""What the service says: one line an event, `name key=value ...`, on stderr.
+
+Words come from outside: a token's name is chosen by whoever may be attacking. So this room must never let a value end
+a line, start a new one, or hide what follows; and never print a secret (a `SecretStr` prints itself masked, and the
+debug lines of HTTP libraries, which show addresses and headers, are never let through).
+
+Question: which shape? Choice: `say("cycle.committed", source="prod", events=3)` over the standard library's logging.
+An event has a constant, dotted name and fields, so that a search finds every occurrence. Rejected: sentences with
+values in them (nobody can search for them); structlog (a dependency for the two formatters below).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+DEBUG: Final = logging.DEBUG
+INFO: Final = logging.INFO
+WARNING: Final = logging.WARNING
+ERROR: Final = logging.ERROR
+
+QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a second for as long as a broker is away
+REMEMBERED: Final = 1_000  # distinct lines a `Calm` keeps in mind before it forgets those that are over
+
+_BARE = re.compile(r'[^\s"=\\]+')
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+log = logging.getLogger("streamer")
+
+
+def say(event: str, /, *, level: int = INFO, error: BaseException | None = None, **fields: Any) -> None:
+    """Log one event.
+
+    Args:
+        event: a constant dotted name, such as `cycle.committed`; never made of data.
+        level: `DEBUG`, `INFO`, `WARNING` or `ERROR` of this module.
+        error: a fault of ours to show with its traceback; for an error that says it all, give its text as a field.
+        fields: numbers, strings, booleans, None, and lists or mappings of them; anything else by its `str`.
+    """
+    log.log(level, event, exc_info=error, extra={"fields": fields})
+
+
+def setup(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - the key of the configuration
+    """Send everything the process logs to `stream`; may be called again.
+
+    Foreign libraries are heard from warning on, whatever our own level; Python's warnings become lines as well.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`, for the events of ours.
+        format: `console` (for a person) or `json` (one object a line).
+        stream: where to; stderr by default.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(Json() if format == "json" else Console())
+    handler.addFilter(Calm())
+    ours = logging.getLevelNamesMapping()[level.upper()]
+    log.setLevel(ours)
+    logging.basicConfig(handlers=[handler], level=max(WARNING, ours), force=True)
+    logging.captureWarnings(capture=True)
+
+
+class Calm(logging.Filter):
+    """Lets an identical line of aiokafka through once in 10 s; the next one that passes tells how many did not.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}  # line -> when it last passed, kept back since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may be printed."""
+        if record.name.partition(".")[0] != "aiokafka":
+            return True
+        line = (record.name, record.levelno, record.getMessage())
+        now = self._clock()
+        passed_at, kept_back = self._said.get(line, (-math.inf, 0))
+        if now - passed_at < QUIET_S:
+            self._said[line] = (passed_at, kept_back + 1)
+            return False
+        if kept_back:
+            record.fields = {"repeated": kept_back}
+        self._remember(line, now)
+        return True
+
+    def _remember(self, line: tuple[str, int, str], now: float) -> None:
+        if len(self._said) >= REMEMBERED:
+            self._said = {line: said for line, said in self._said.items() if now - said[0] < QUIET_S}
+        if len(self._said) < REMEMBERED:
+            self._said[line] = (now, 0)
+
+
+# Two ways to write a record ...
+
+
+class Console(logging.Formatter):
+    """`2026-11-25T12:00:00.123Z info  event.name key=value ...`; a traceback follows on lines that begin with `|`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line, and its traceback's."""
+        event, fields = _told(record)
+        pairs = [f"{name}={_shown(value)}" for name, value in fields.items()]
+        line = " ".join([_stamp(record), f"{record.levelname.lower():<5}", _printable(event), *pairs])
+        return "\n".join([line, *(f"    | {_printable(part)}" for part in self._traceback(record))])
+
+    def _traceback(self, record: logging.LogRecord) -> list[str]:
+        """One item a line; an error's text may bring line ends of its own, which stay behind the mark."""
+        return self.formatException(record.exc_info).splitlines() if record.exc_info else []
+
+
+class Json(logging.Formatter):
+    """One object a line, in ASCII: `time`, `level`, `event`, then the fields, and `traceback` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line."""
+        event, fields = _told(record)
+        head = {"time": _stamp(record), "level": record.levelname.lower(), "event": event}
+        said = head | fields | head  # a field cannot take the place of the head, and stands behind it
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said, separators=(",", ":"))
+
+
+def _told(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
+    """Event and plain fields: ours as said; a foreign line is an event named like its logger, its text a field."""
+    fields: Mapping[str, Any] = getattr(record, "fields", {})
+    plain = {name: _plain(value) for name, value in fields.items()}
+    if record.name == log.name:
+        return record.getMessage(), plain
+    return record.name, {"message": record.getMessage(), **plain}
+
+
+def _stamp(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    return str(value)
+
+
+def _shown(value: Any) -> str:
+    """A plain value as it stands behind `key=`: bare where that can be read back, else quoted."""
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if _BARE.fullmatch(text) and text.isprintable():
+        return text
+    quoted = text.replace("\\", r"\\").replace('"', r"\"")
+    return f'"{_printable(quoted)}"'
+
+
+def _printable(text: str) -> str:
+    """What could end a line or hide one (line ends, controls, bidi marks, lone surrogates), as an escape."""
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    point = ord(letter)
+    return _SHORT.get(letter) or (f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}")  # noqa: PLR2004

@@ -1,0 +1,1 @@
+"""Tests of `commands`: each file mirrors one of the package."""
