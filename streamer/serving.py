@@ -36,6 +36,7 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
     listener = _listener(host, port)
     config = Config(
         app,
+        interface="asgi3",
         log_config=None,
         log_level="warning",
         access_log=False,

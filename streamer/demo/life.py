@@ -8,13 +8,15 @@ seed makes the same history however often somebody looks. Rejected: a background
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from streamer.demo.shapes import Client
 from streamer.demo.world import SESSION_MS, World
 
 SHORTEST_SESSION_MS = 5_000
 LONGEST_SESSION_MS = 365 * 86_400_000
+RELUCTANCE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,12 @@ class Life(World):
             self._act(due)
         self._reap(now)
 
+    def settle(self) -> None:
+        """From now on nothing happens by itself, neither chance nor expiry: what is still done is done on cue."""
+        self.tick()
+        self.rates = replace(self.rates, per_second=0)
+        self.forget_ends()
+
     def _pause(self) -> None:
         if self.rates.per_second > 0:
             self._next += max(1, round(1000 * self.random.expovariate(self.rates.per_second)))
@@ -84,23 +92,31 @@ class Life(World):
         shares = self.rates.shares()
         (act,) = self.random.choices(list(shares), list(shares.values()))
         if act == "login" or not self.tokens:
-            self.login(self.random.choice(self.users), self._any_client(), at=at)
+            self.login(self.random.choice(self.users), self._usual_client(), at=at)
         elif act == "rename":
             client = self.random.choice(self.clients)
-            name, _, version = client.name.partition(" v")
-            self.rename(client, f"{name} v{int(version or 1) + 1}", at=at)
+            stem, _, version = client.name.rpartition(" v")
+            name = f"{stem} v{int(version) + 1}" if stem and version.isdecimal() else f"{client.name} v2"
+            self.rename(client, name, at=at)
         else:
-            self._act_on(act, self.random.choice(list(self.tokens)), at)
+            self._act_on(act, self.random.choice(self.moids), at)
+
+    def _usual_client(self) -> Client | None:
+        """Any application, but one whose tokens never end far less often: those only pile up."""
+        client = self._any_client()
+        if client is not None and client.infinite and self.random.random() < RELUCTANCE:
+            return self._any_client()
+        return client
 
     def _act_on(self, act: str, moid: str, at: int) -> None:
         row = self.tokens[moid]
-        user = next(user for user in self.users if user.moid == row["User"]["Moid"])
+        user = self.user(row["User"]["Moid"])
         if act == "relogin":
             self.relogin(user, at=at)
         elif act == "tag":
             self.tag(moid, "owner", self.random.choice(("netops", 'équipe "blue"', None)), at=at)
         elif act == "logout" and row["ClientId"]:
-            self.logout(user, next(c for c in self.clients if c.client_id == row["ClientId"]), at=at)
+            self.logout(user, self.client(row["ClientId"]), at=at)
         elif act == "logout":
             self.vanish(moid, at=at)
         else:

@@ -14,6 +14,7 @@ from typing import Any, Final
 Row = dict[str, Any]
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"  # how the API writes "no time"
+ACCESS_MS: Final = 600_000  # how long an access token of a `generic` application lives
 LINK_HOST: Final = "https://www.intersight.com"  # in 3100 of 3100 recorded references, whatever host was asked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ class Client:
     moid: str
     client_id: str
     name: str
-    access_ms: int = 600_000
+    access_ms: int = ACCESS_MS
     infinite: bool = False
 
 
@@ -57,7 +58,7 @@ class Account:
 
 def rfc3339(ms: int) -> str:
     """An instant as the API writes it: UTC with `Z`, the fraction without trailing zeros, none if it is zero."""
-    seconds = datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    seconds = datetime.fromtimestamp(ms // 1000, UTC).isoformat()[:19]
     fraction = f"{ms % 1000:03d}".rstrip("0")
     return f"{seconds}.{fraction}Z" if fraction else f"{seconds}Z"
 
@@ -89,7 +90,7 @@ def token(
     """
     of_user = reference("iam.User", user.moid)
     return {
-        "AccessExpirationTime": rfc3339(at + (client.access_ms if client else 600_000)),
+        "AccessExpirationTime": rfc3339(at + (client.access_ms if client else ACCESS_MS)),
         "AccountMoid": account.moid,
         "Ancestors": [of_user] if client else [],
         "AppRegistration": reference("iam.AppRegistration", client.moid) if client else None,
@@ -137,13 +138,37 @@ def account_row(account: Account, at: int) -> Row:
     }
 
 
-def user_row(account: Account, user: User, last_login: str) -> Row:
-    """An `iam.User`; `last_login` as the API writes times."""
+def app_row(account: Account, client: Client, at: int) -> Row:
+    """An `iam.AppRegistration`, registered at `at` (ms)."""
+    lifetime = "infinite" if client.infinite else "generic" if client.access_ms == ACCESS_MS else "longLived"
+    return {
+        "AccountMoid": account.moid,
+        "AdminStatus": "enable",
+        "ClassId": "iam.AppRegistration",
+        "ClientId": client.client_id,
+        "ClientName": client.name,
+        "ClientType": "confidential",
+        "CreateTime": rfc3339(at),
+        "ExpiryDateTime": ZERO_TIME,
+        "GrantTypes": ["authorization_code", "refresh_token"],
+        "IsNeverExpiring": True,
+        "ModTime": rfc3339(at + 1),
+        "Moid": client.moid,
+        "ObjectType": "iam.AppRegistration",
+        "OperStatus": "enabled",
+        "TokenExpiry": lifetime,
+    }
+
+
+def user_row(account: Account, user: User, last_login: str, at: int) -> Row:
+    """An `iam.User`, there since `at` (ms); `last_login` as the API writes times."""
     return {
         "AccountMoid": account.moid,
         "ClassId": "iam.User",
+        "CreateTime": rfc3339(at),
         "Email": user.email,
         "LastLoginTime": last_login,
+        "ModTime": rfc3339(at + 1),
         "Moid": user.moid,
         "Name": user.name,
         "ObjectType": "iam.User",

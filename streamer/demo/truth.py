@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Row = dict[str, Any]
@@ -39,8 +39,8 @@ class Entry:
     after: Row | None
 
     def as_json(self) -> Row:
-        """The entry as one JSON object."""
-        return asdict(self)
+        """The entry as one JSON object; the rows in it are the entry's own, not copies."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class Truth:

@@ -13,12 +13,13 @@ from __future__ import annotations
 import heapq
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from streamer.demo import shapes
-from streamer.demo.cast import AGENTS, address, client_of, hexadecimal, user_of
+from streamer.demo.cast import AGENTS, address, client_of, hexadecimal, new_moid, user_of
+from streamer.demo.index import Index
 from streamer.demo.shapes import ZERO_TIME, Account, Client, Row, User, instant, reference, rfc3339
 from streamer.demo.truth import Truth
 
@@ -47,7 +48,8 @@ class World:
     Args:
         clock: UTC ms of the server; every reply and act takes its time from here.
         seed: of all chance in this world.
-        account_moid: 24 hex digits; None: from the seed.
+        account: whose tokens these are; None: one from the seed.
+        admin: the person whom the API keys belong to, beside the `users`; None: one from the seed.
         tokens: how many are there from the start; a person has 8 of them on average, an application 20.
         customs: what the real API leaves open.
     """
@@ -57,7 +59,8 @@ class World:
         clock: Callable[[], int],
         *,
         seed: int = 7,
-        account_moid: str | None = None,
+        account: Account | None = None,
+        admin: User | None = None,
         tokens: int = 0,
         customs: Customs | None = None,
     ) -> None:
@@ -65,11 +68,17 @@ class World:
         self.customs = customs or Customs()
         self.random = random.Random(seed)  # noqa: S311  a play is repeatable; nothing here is a secret
         self.began_at = clock()
-        self.account = self._account(account_moid)
+        anybody = Account(*(self._new_moid(self.began_at) for _ in range(3)))
+        self.account = account or anybody
+        somebody = User(self._new_moid(self.began_at), "Ada Admin", "admin@example.com")
+        self.admin = admin or somebody  # drawn even if given, so that the rest of history is the seed's alone
         self.users = [user_of(i, self._new_moid(self.began_at)) for i in range(max(8, tokens // 8))]
-        self.clients = [self._client(i) for i in range(max(8, tokens // 20))]
+        self._clients = {c.client_id: c for c in map(self._client, range(max(8, tokens // 20)))}
+        self._people = {user.moid: user for user in (self.admin, *self.users)}
+        self._client_ids = tuple(self._clients)
         self.truth = Truth()
         self._tokens: dict[str, Row] = {}
+        self._index = Index(self._tokens, self.truth)
         self._held: defaultdict[str, dict[str, None]] = defaultdict(dict)  # user Moid or client id -> its tokens
         self._ends: list[tuple[int, str]] = []  # heap of (when the reaper comes, Moid)
         self._logins: dict[str, tuple[int, str]] = {}  # user Moid -> last login and its address
@@ -82,10 +91,39 @@ class World:
         """The tokens as the API would show them now, by Moid."""
         return self._tokens
 
+    @property
+    def clients(self) -> list[Client]:
+        """The registered applications, as they are called now."""
+        return list(self._clients.values())
+
+    @property
+    def moids(self) -> Sequence[str]:
+        """The Moids of the tokens, sorted; valid until the next act."""
+        return self._index.sorted()
+
+    def user(self, moid: str) -> User:
+        """The person with this Moid; KeyError if there is none."""
+        return self._people[moid]
+
+    def client(self, client_id: str) -> Client:
+        """The application with this ClientId, as it is called now; KeyError if there is none."""
+        return self._clients[client_id]
+
     def people(self) -> list[Row]:
         """The rows of `iam/Users`."""
         logins = {moid: rfc3339(at) for moid, (at, _) in self._logins.items()}
-        return [shapes.user_row(self.account, user, logins.get(user.moid, ZERO_TIME)) for user in self.users]
+        return [
+            shapes.user_row(self.account, user, logins.get(moid, ZERO_TIME), self.began_at)
+            for moid, user in self._people.items()
+        ]
+
+    def applications(self) -> list[Row]:
+        """The rows of `iam/AppRegistrations`."""
+        return [shapes.app_row(self.account, client, self.began_at) for client in self.clients]
+
+    def accounts(self) -> list[Row]:
+        """The rows of `iam/Accounts`: the one that a caller sees, their own."""
+        return [shapes.account_row(self.account, self.began_at)]
 
     def records(self) -> list[Row]:
         """The rows of `aaa/AuditRecords` that can be read by now."""
@@ -123,8 +161,8 @@ class World:
     def refresh(self, moid: str, *, at: int | None = None) -> None:
         """The application renews its access token: AccessExpirationTime and ModTime move, nothing else."""
         moment = self._moment(at)
-        app = self._tokens[moid]["AppRegistration"]
-        access_ms = next((c.access_ms for c in self.clients if app and c.moid == app["Moid"]), 600_000)
+        client = self._clients.get(self._tokens[moid]["ClientId"])
+        access_ms = client.access_ms if client else shapes.ACCESS_MS
         self.edit(moid, "refresh", at=moment, AccessExpirationTime=rfc3339(moment + access_ms))
 
     def relogin(self, user: User, ip: str | None = None, *, at: int | None = None) -> None:
@@ -145,7 +183,7 @@ class World:
     def rename(self, client: Client, name: str, *, at: int | None = None) -> Client:
         """The application gets another name; all of its tokens show it. Returns the renamed client."""
         moment, renamed = self._moment(at), replace(client, name=name)
-        self.clients = [renamed if c.moid == client.moid else c for c in self.clients]
+        self._clients[client.client_id] = renamed
         for moid in list(self._held[client.client_id]):
             self.edit(moid, "rename", at=moment, ClientName=name)
         return renamed
@@ -197,14 +235,18 @@ class World:
         self._die(moid, "expire", moment)
 
     def remove(self, moid: str, actor: User | None = None, *, at: int | None = None) -> None:
-        """An administrator deletes the token by hand (the API's DELETE); an audit record names it."""
+        """`actor` (None: the admin) deletes the token by hand (the API's DELETE); an audit record names it."""
         moment = self._moment(at)
         self._die(moid, "remove", moment)
-        self._record("Deleted iam.OAuthToken", actor or self.users[0], "iam.OAuthToken", moid, moment)
+        self._record("Deleted iam.OAuthToken", actor or self.admin, "iam.OAuthToken", moid, moment)
 
     def vanish(self, moid: str, *, at: int | None = None) -> None:
         """The token goes, and nothing says why."""
         self._die(moid, "vanish", self._moment(at))
+
+    def forget_ends(self) -> None:
+        """Let no token that is there now expire, whatever its ExpirationTime says."""
+        self._ends.clear()
 
     def owned_by(self, user: User) -> list[str]:
         """The Moids of a user's tokens."""
@@ -282,11 +324,9 @@ class World:
         self._audit.append((recorded_at, row))
 
     def _any_client(self) -> Client | None:
-        return None if self.random.random() < self.customs.sparse else self.random.choice(self.clients)
-
-    def _account(self, moid: str | None) -> Account:
-        group, permission = self._new_moid(self.began_at), self._new_moid(self.began_at)
-        return Account(moid or self._new_moid(self.began_at), group, permission)
+        if self.random.random() < self.customs.sparse:
+            return None
+        return self._clients[self.random.choice(self._client_ids)]
 
     def _client(self, number: int) -> Client:
         return client_of(
@@ -296,6 +336,4 @@ class World:
         )
 
     def _new_moid(self, at: int) -> str:
-        """24 hex digits; they begin with the creation's second for 44 of 161 real objects, and for as many here."""
-        born = at // 1000 if self.random.random() < 44 / 161 else self.random.randrange(0x58000000, 0x6C000000)
-        return f"{born:08x}756461{hexadecimal(self.random, 10)}"
+        return new_moid(self.random, at)

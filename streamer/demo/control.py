@@ -1,0 +1,99 @@
+"""The control face under `/-/`: for tests and people, not part of what is simulated, and open to whoever can connect.
+
+GET    /-/           how many tokens, ledger entries, armed faults, and replies of the API by status
+GET    /-/tokens     the tokens as they are now, or `?at=MS`; without noise
+GET    /-/truth      the ledger as lines of JSON, `?after=N` for those after number N
+POST   /-/act        an act, or a list of them; answers with the ledger entries they made
+GET    /-/faults     the armed faults
+POST   /-/faults     arm one, such as {"fault": "status", "status": 503, "times": 3}
+DELETE /-/faults     disarm all
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from streamer.demo.acts import Act, Unknown
+from streamer.demo.faults import AnyFault, Faults
+from streamer.demo.replies import reply
+from streamer.demo.world import World
+
+
+class Control:
+    """Looks into `world` and `faults`, and acts on them; `replies` counts the API's by status."""
+
+    def __init__(self, world: World, faults: Faults, replies: Counter[str]) -> None:
+        self._world, self._faults, self._replies = world, faults, replies
+        self.routes = [
+            Route("/", self._summary),
+            Route("/tokens", self._tokens),
+            Route("/truth", self._truth),
+            Route("/act", self._act, methods=["POST"]),
+            Route("/faults", self._list_faults),
+            Route("/faults", self._arm, methods=["POST"]),
+            Route("/faults", self._clear, methods=["DELETE"]),
+        ]
+
+    async def _summary(self, _: Request) -> Response:
+        return reply({
+            "account": self._world.account.moid,
+            "tokens": len(self._world.tokens),
+            "entries": len(self._world.truth),
+            "counts": dict(sorted(self._world.truth.counts.items())),
+            "faults": self._faults.armed(),
+            "replies": dict(sorted(self._replies.items())),
+        })  # fmt: skip
+
+    async def _tokens(self, request: Request) -> Response:
+        try:
+            at = int(request.query_params.get("at", self._world.clock()))
+        except ValueError as error:
+            return _wrong(error)
+        return reply({"at": at, "tokens": list(self._world.truth.state(at).values())})
+
+    async def _truth(self, request: Request) -> Response:
+        try:
+            after = max(0, int(request.query_params.get("after", 0)))
+        except ValueError as error:
+            return _wrong(error)
+        lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._world.truth.entries[after:])
+        return Response(lines, media_type="application/x-ndjson")
+
+    async def _act(self, request: Request) -> Response:
+        world, now = self._world, self._world.clock()
+        try:
+            wanted = msgspec.json.decode(await request.body(), type=Act | list[Act])
+        except msgspec.MsgspecError as error:
+            return _wrong(error)
+        world.tick(now)
+        before = len(world.truth)
+        try:
+            for act in wanted if isinstance(wanted, list) else [wanted]:
+                act.on(world, now)
+        except Unknown as error:
+            return _wrong(error, 404)
+        return reply({"entries": world.truth.entries[before:]})
+
+    async def _list_faults(self, _: Request) -> Response:
+        return reply(self._faults.armed())
+
+    async def _arm(self, request: Request) -> Response:
+        try:
+            fault = msgspec.json.decode(await request.body(), type=AnyFault)
+        except msgspec.MsgspecError as error:
+            return _wrong(error)
+        self._faults.arm(fault)
+        return reply(self._faults.armed())
+
+    async def _clear(self, _: Request) -> Response:
+        self._faults.clear()
+        return reply([])
+
+
+def _wrong(error: Exception, status: int = 400) -> Response:
+    return reply({"error": str(error)}, status)
