@@ -1,0 +1,121 @@
+"""Pages to rows, in two tiers: what is known by its bytes costs one digest, only the rest is decoded.
+
+This is the hot path: at a million tokens nearly every row of nearly every poll is byte for byte the one before. So a
+page is split into its rows without looking into them, each is looked up by its digest, and a match says all there is
+to say: that Moid, unchanged. It must never decide whether a page is the right one; that is the snapshot's concern.
+
+Question: a lone surrogate in one string makes a whole page malformed to a strict parser. Choice: replace such escapes
+in the page's text, once the strict parser has refused it, and split it again; the rows beside it keep their bytes and
+so their digests. Rejected: a lenient parser for every page, which pays for a case that hardly ever comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from streamer import avro
+from streamer.errors import Rejected
+from streamer.intersight.canonical import LONE, canonical
+from streamer.tokens import Sighting
+
+LIST: Final = "iam.OAuthToken.List"
+_T = TypeVar("_T")
+
+
+class _Envelope(msgspec.Struct, rename="pascal"):
+    """A list's answer; its rows stay bytes."""
+
+    object_type: str | None = None
+    count: int | None = None
+    results: list[Raw] | UnsetType | None = UNSET
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+_ROW: Final = msgspec.json.Decoder(Raw)
+_ESCAPE: Final = re.compile(  # every escape, so that an escaped backslash is never taken for the start of one
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list.
+
+    Attributes:
+        count: the server's `Count` over all pages; None where it sent none.
+        moids: of all rows, in the page's order, with repetitions.
+        rows: what had to be decoded; the other Moids are unchanged.
+        unknown: properties met that this version does not know.
+    """
+
+    count: int | None
+    moids: tuple[str, ...]
+    rows: tuple[Sighting, ...]
+    unknown: int
+
+
+def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id: str | None) -> Page:
+    """The rows of one answer to the list.
+
+    Args:
+        body: the answer, unpacked.
+        known: by raw digest, the Moid of each row that need not be decoded again.
+        arrived_at: our time (ms) at which the answer was complete.
+        trace_id: of the answer.
+
+    Raises:
+        Rejected: `not_json`, `not_a_list`, `row_without_moid` or `bad_moid`.
+    """
+    envelope = _decoded(_ENVELOPE, body)
+    if envelope.object_type != LIST or isinstance(envelope.results, UnsetType):
+        told = f"ObjectType {envelope.object_type!r}, {'without' if envelope.results is UNSET else 'with'} Results"
+        raise Rejected("not_a_list", f"the answer has {told}; wanted {LIST} with Results")
+    moids, rows, unknown = [], [], 0
+    for raw in envelope.results or ():
+        digest = avro.digest(raw)
+        moid = known.get(digest)
+        if moid is None:
+            row, met = _sighting(bytes(raw), digest, arrived_at, trace_id)
+            rows.append(row)
+            unknown += met
+            moid = row.token.moid
+        moids.append(moid)
+    return Page(envelope.count, tuple(moids), tuple(rows), unknown)
+
+
+def read_row(body: bytes, arrived_at: int, trace_id: str | None) -> Sighting:
+    """The one object of an answer by Moid, which has no envelope; raises as `read_page` does."""
+    raw = bytes(_decoded(_ROW, body))
+    return _sighting(raw, avro.digest(raw), arrived_at, trace_id)[0]
+
+
+def _sighting(raw: bytes, digest: bytes, arrived_at: int, trace_id: str | None) -> tuple[Sighting, int]:
+    """A row decoded and encoded, the only time either is done; and how many of its properties are unknown."""
+    read = canonical(raw)
+    compared, extras = avro.encode_token(read.token)
+    row = Sighting(
+        read.token, compared + extras, avro.digest(compared), digest, arrived_at, trace_id, damaged=read.damaged
+    )
+    return row, read.unknown
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """What a body holds, lone surrogates replaced if that is what stands in the way."""
+    try:
+        try:
+            return decoder.decode(body)
+        except msgspec.DecodeError:
+            mended = _ESCAPE.sub(lambda escape: LONE if escape[1] else escape[0], body)
+            if mended == body:
+                raise
+            return decoder.decode(mended)
+    except msgspec.ValidationError as error:
+        raise Rejected("not_a_list", f"the answer is JSON, but not what was asked for: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise Rejected("not_json", f"{len(body)} bytes that are no JSON: {error}; they begin {body[:60]!r}") from error
