@@ -1,0 +1,119 @@
+"""One Intersight account: where it is, who we are there, how often it is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import model_validator
+
+from streamer.settings.section import Later, Section, key, refuse, section
+from streamer.settings.values import Duration, File, Number, Origin, Proxy, Secret, Text
+
+_MINUTE: Final = 60.0
+
+
+class ApiKey(Section):
+    """An Intersight API key; v2 (RSA) and v3 (EC) look alike here."""
+
+    id: Text = key(..., "the key's id, as Intersight shows it")
+    file: File = key(None, "file with the private key, PEM")
+    pem: Secret = key(None, "the private key itself, PEM; from the environment only")
+
+    def read(self) -> str:
+        """The private key as PEM text; raises `Misconfigured` if its file cannot be read."""
+        return self.secret("pem") or ""  # never empty: one of both is given, and an empty file is refused
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        refuse((not self.file and not self.pem, "a key without file or pem, wanted one of them"))
+        return self
+
+
+class OAuth(Section):
+    """An Intersight OAuth2 client of the kind client credentials."""
+
+    client_id: Text = key(..., "the client's id")
+    client_secret_file: File = key(None, "file with the client's secret")
+    client_secret: Secret = key(None, "the client's secret itself; from the environment only")
+
+    def read(self) -> str:
+        """The client's secret; raises `Misconfigured` if its file cannot be read."""
+        return self.secret("client_secret") or ""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        given = self.client_secret_file or self.client_secret
+        refuse((not given, "a client without client_secret_file or client_secret, wanted one of them"))
+        return self
+
+
+class HoldAbove(Section):
+    """How many deletions at once are too many to be believed."""
+
+    percent: Annotated[float, Later()] = key(10, "of the known unexpired tokens", ge=0, le=100)
+    at_least: Annotated[Number, Later()] = key(10, "the threshold is never lower", ge=0)
+    at_most: Annotated[Number, Later()] = key(500, "the threshold is never higher", ge=0)
+    window: Annotated[Duration, Later()] = key(10 * _MINUTE, "deletions published within it count too", ge=0)
+
+
+class Deletes(Section):
+    """What becomes of a token that is no longer listed."""
+
+    hold_above: HoldAbove = section(HoldAbove, "above this many at once, deletions wait for a person")
+
+
+class Audit(Section):
+    """Whether audit records tell who deleted a token."""
+
+    enabled: Annotated[bool, Later()] = key(True, "attribute deletions from audit records where they can be read")
+    wait: Annotated[Number, Later()] = key(1, "polls to wait for a late record", ge=0)
+
+
+class SourceSettings(Section):
+    """One Intersight account and how it is polled."""
+
+    name: str = key(..., "the identity of its state; keep it", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    url: Origin = key(..., "Intersight itself, or an appliance, such as `https://intersight.com`")
+    api_key: ApiKey | None = key(None, "sign requests with an API key (or use oauth)")
+    oauth: OAuth | None = key(None, "authenticate as an OAuth2 client (or use api_key)")
+    interval: Duration = key(_MINUTE, "from the start of a poll to the start of the next", ge=1)
+    page_size: Number = key(1000, "tokens asked for in one request", ge=1, le=1000)
+    timeout: Duration = key(30.0, "for one request", gt=0)
+    ca_file: File = key(None, "certificates to trust instead of the system's, PEM")
+    verify_tls: bool = key(True, "false trusts anybody who answers, and is loud about it")
+    proxy: Proxy | None = key(
+        None, "HTTP proxy, such as `http://proxy:3128`; from the environment it may carry `user:password@`", repr=False
+    )
+    first_run: Annotated[Literal["baseline", "silent"], Later()] = key(
+        "baseline", "baseline: tokens found at first are `created` with `baseline=true`; silent: state only"
+    )
+    refresh_events: Literal["publish", "suppress"] = key(
+        "publish", "what becomes of changes of `access_expiration_time` and `mod_time` alone"
+    )
+    replica_lag: Duration = key(2 * _MINUTE, "how far behind a replica of Intersight may be", ge=0)
+    deletes: Deletes = section(Deletes, "deletions")
+    audit: Audit = section(Audit, "audit records")
+    users: Annotated[bool, Later()] = key(True, "resolve the user's name and e-mail on changed tokens")
+
+    def fingerprint(self) -> str:
+        """SHA-256, hex, of what this source is and how it is judged.
+
+        Left out are secrets and the paths of files, which are a machine's own, and keys at their default, so that a
+        new key of a later version changes no fingerprint.
+        """
+        machines_own = {"ca_file": True, "api_key": {"file", "pem"}, "oauth": {"client_secret", "client_secret_file"}}
+        ours = self.model_dump(mode="json", exclude_defaults=True, exclude=machines_own)  # type: ignore[arg-type]
+        return hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        plain = self.url.startswith("http:")
+        refuse(
+            (self.api_key and self.oauth, "api_key and oauth are both given, wanted one of them"),
+            (not self.api_key and not self.oauth, "no credential, wanted api_key or oauth"),
+            (self.ca_file and not self.verify_tls, "ca_file is given, but verify_tls: false would never look at it"),
+            (self.ca_file and plain, "ca_file is given, but url begins with http:, where nothing is verified"),
+        )
+        return self

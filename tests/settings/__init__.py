@@ -1,0 +1,1 @@
+"""Tests of how a configuration is read, measured, refused and documented."""
