@@ -106,7 +106,7 @@ async def _watch(opened: AsyncExitStack, settings: Settings, stop: Stop, board: 
 
 async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:
     """By topic suffix, the id its values carry; none where the value format does not ask a registry."""
-    if settings.registry is None or settings.kafka.value_format != "confluent":
+    if settings.kafka.value_format != "confluent":
         return {}
     subjects = {suffix: subject_of(names.of(suffix)) for suffix in SCHEMAS}
     async with Registry(settings.registry) as registry:

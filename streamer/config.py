@@ -71,7 +71,9 @@ class Settings(Section):
     sources: Annotated[tuple[SourceSettings, ...], FLOW] = key((), "the accounts to watch")
     max_concurrent_polls: Annotated[Number, Later()] = key(16, "polls under way at a time", ge=1)
     kafka: KafkaSettings = section(KafkaSettings, "the cluster")
-    registry: RegistrySettings | None = key(None, "the schema registry, where `kafka.value_format` is confluent")
+    registry: RegistrySettings = section(
+        RegistrySettings, "the schema registry; never asked unless `kafka.value_format` is confluent"
+    )
     http: HttpSettings = section(HttpSettings, "health")
     log: LogSettings = section(LogSettings, "the log")
 
@@ -79,14 +81,7 @@ class Settings(Section):
     def _agrees(self) -> Self:
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
-        lonely = self.kafka.value_format == "confluent" and self.registry is None
-        refuse(
-            (twice, f"sources: {listed(twice)} stands twice, wanted a name of its own for each"),
-            (
-                lonely,
-                "kafka.value_format confluent without registry.url, wanted a registry, or value_format avro or json",
-            ),
-        )
+        refuse((twice, f"sources: {listed(twice)} stands twice, wanted a name of its own for each"))
         return self
 
 

@@ -14,7 +14,6 @@ from streamer.config import (
     ApiKey,
     KafkaSettings,
     OAuth,
-    RegistrySettings,
     Settings,
     SourceSettings,
     load,
@@ -70,7 +69,7 @@ http: {listen: 127.0.0.1:9464}
 log: {level: info, format: console}    # console | json
 """  # noqa: E501 - verbatim
 LOUD = "hunter2"
-LEAST_IN_ENVIRONMENT = {"sources": json.dumps(LEAST["sources"]), "registry.url": "https://registry"}
+LEAST_IN_ENVIRONMENT = {"sources": json.dumps(LEAST["sources"])}
 
 
 def test_the_sample_of_the_documentation_loads(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_the_sample_of_the_documentation_loads(tmp_path: Path) -> None:
         api_key=ApiKey(id="a/u/k", file=Path("/run/secrets/intersight.pem")),
     )
     assert source == least
-    assert settings == Settings(sources=(least,), registry=RegistrySettings(url="http://localhost:8081"))
+    assert settings == Settings(sources=(least,))
     assert (source.interval, source.timeout, source.replica_lag, source.page_size) == (60.0, 30.0, 120.0, 1000)
     assert settings.kafka.bootstrap_servers == ("localhost:9092",)
     assert (settings.kafka.retention, settings.kafka.replication_factor) == (2592000.0, None)
@@ -125,6 +124,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "kafka.ssl_key_file": "/k.pem",
         "kafka.ssl_key_password": LOUD,
         "kafka.ssl_check_hostname": False,
+        "registry.url": "https://registry",
         "registry.ca_file": "/ca.pem",
         "registry.cert_file": "/c.pem",
         "registry.key_file": "/k.pem",

@@ -148,7 +148,7 @@ def register(invocation: Invocation, *, output: str) -> None:
 
 def _asked(settings: Settings, ask: Question) -> Rows:
     """What the configured registry makes of our schemas."""
-    if settings.registry is None or settings.kafka.value_format != "confluent":
+    if settings.kafka.value_format != "confluent":
         raise Misconfigured(
             f"kafka.value_format {settings.kafka.value_format} uses no schema registry, so there is nothing to ask",
             hint="set kafka.value_format: confluent and registry.url; `streamer schemas show` needs neither",

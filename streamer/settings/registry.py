@@ -17,7 +17,7 @@ Compatibility = Literal[
 class RegistrySettings(Section):
     """The schema registry (its Confluent-compatible API)."""
 
-    url: Address = key(..., "may carry a path, such as `http://registry:8080/apis/ccompat/v7`")
+    url: Address = key("http://localhost:8081", "may carry a path, such as `http://registry:8080/apis/ccompat/v7`")
     auto_register: bool = key(True, "false: look up only; a missing schema keeps the service unready")
     compatibility: Compatibility = key("FULL_TRANSITIVE", "set on subjects we create; another level found is a warning")
     username: Text | None = key(None, "user, for basic authentication")

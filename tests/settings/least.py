@@ -12,7 +12,7 @@ from streamer.config import Settings, load
 
 LEAST: dict[str, Any] = {
     "sources": [{"name": "a", "url": "https://intersight.com", "api_key": {"id": "a/u/k", "file": "/key.pem"}}],
-    "registry": {"url": "https://registry"},
+    "registry": {},
 }
 
 

@@ -86,7 +86,6 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({f"{S}.api_key": ..., f"{S}.oauth": {"client_id": "c"}}, f"{S}.oauth: a client without client_secret_file"),
     ({f"{S}.verify_tls": False, f"{S}.ca_file": "/c"}, f"{S}: ca_file is given, but verify_tls: false"),
     ({f"{S}.url": "http://x", f"{S}.ca_file": "/c"}, f"{S}: ca_file is given, but url begins with http:"),
-    ({"registry": None}, "kafka.value_format confluent without registry.url, wanted a registry, or value_format"),
     ({"kafka.sasl_mechanism": "PLAIN"}, "kafka: sasl_mechanism given, but security_protocol PLAINTEXT has no SASL"),
     ({"kafka.security_protocol": "SASL_SSL"}, "kafka: security_protocol SASL_SSL without sasl_mechanism"),
     (PLAIN, "kafka: sasl_mechanism PLAIN without sasl_username and sasl_password"),
