@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 from streamer import avro
@@ -24,7 +23,7 @@ STATE: Final = "state"
 SNAPSHOTS: Final = "snapshots"
 CLOUD_TYPE: Final = "com.cisco.intersight.iam.oauthtoken.{}.v1"
 RESERVED_RECORDS: Final = 2  # the source's row and the report
-NO_TOKENS: Final[Mapping[str, TokenRow | None]] = MappingProxyType({})
+GROWTH: Final = 256  # bytes these two may gain while events are counted: 5 figures in each, of at most 19 digits
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -49,8 +48,8 @@ class Batch:
     """One transaction of one source.
 
     Attributes:
-        records: all it writes, events first, in the order of `sequence`.
-        timestamp: of every record: when the poll was judged (worker's clock, ms).
+        records: all it writes: events in the order of `sequence`, each with its row; the source's row; the report.
+        timestamp: of every record: `detected_at` of its events, when the poll was judged (worker's clock, ms).
         row: the source's own row after it.
         tokens: the token rows after it that differ; None: forgotten.
         report: the report among the records, if it ends a poll.
@@ -59,7 +58,7 @@ class Batch:
     records: tuple[Record, ...]
     timestamp: int
     row: SourceRow
-    tokens: Mapping[str, TokenRow | None] = NO_TOKENS
+    tokens: Mapping[str, TokenRow | None]
     report: Report | None = None
 
 
@@ -123,33 +122,40 @@ def plan(
 
     Args:
         form: how records are written, and when a transaction is full.
-        report: the poll's report, but for its counts of events and its sequences.
+        report: the poll's report, but for its counts of events and its sequences; it was finished when it was judged.
         steps: what is to be written, token by token.
         row: the source's row before the poll.
         accepted: the row as the whole poll leaves it, but for `last_sequence`.
         clock: the worker's; an unfinished snapshot remembers when its last chunk was made.
     """
-    source, now = report.source, clock()
+    source, judged_at = report.source, report.finished_at
     opened = replace(row, account_moid=accepted.account_moid, first_started_at=accepted.first_started_at)
-    partial = replace(report, verdict="interrupted", unchanged=0, suppressed=0, waiting=0, outlived=0)
-    tally, chunk = _Tally(row.last_sequence), _Chunk()
+    partial = replace(report, verdict="interrupted", reason="cut_off", unchanged=0, suppressed=0, waiting=0, outlived=0)
+    size = form.size - _reserved(form, report, replace(opened, open=partial))
+    tally, chunk = _Tally(row.last_sequence), _Chunk(form.records - RESERVED_RECORDS, size)
     for step in steps:
         written = _records(form, source, step, tally.last + 1)
-        if not chunk.has_room_for(written, form):
+        if not chunk.has_room_for(written):
             so_far = tally.told(replace(partial, finished_at=clock()))
-            yield chunk.closed(source, now, replace(opened, last_sequence=tally.last, open=so_far))
-            chunk = _Chunk()
+            yield chunk.closed(source, judged_at, replace(opened, last_sequence=tally.last, open=so_far))
+            chunk = chunk.next()
         chunk.add(step, written)
         tally.count(step)
-    yield chunk.closed(source, now, replace(accepted, last_sequence=tally.last), report=(tally.told(report), form))
+    last = replace(accepted, last_sequence=tally.last)
+    yield chunk.closed(source, judged_at, last, report=(tally.told(report), form))
 
 
 def fold(state: SourceState, batch: Batch) -> SourceState:
     """The state after a batch was committed."""
     if not batch.tokens:
         return replace(state, row=batch.row)
-    tokens = {**state.tokens, **batch.tokens}
-    return SourceState(batch.row, {moid: row for moid, row in tokens.items() if row is not None})
+    tokens = dict(state.tokens)
+    for moid, row in batch.tokens.items():
+        if row is None:
+            tokens.pop(moid, None)
+        else:
+            tokens[moid] = row
+    return SourceState(batch.row, tokens)
 
 
 class _Tally:
@@ -179,17 +185,23 @@ class _Tally:
 
 
 class _Chunk:
-    """A batch that is being filled."""
+    """A batch that is being filled, up to a number of records and of bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: int, size: int) -> None:
+        self._most = records, size
         self._records: list[Record] = []
         self._tokens: dict[str, TokenRow | None] = {}
         self._size = 0
 
-    def has_room_for(self, records: Sequence[Record], form: Form) -> bool:
+    def next(self) -> _Chunk:
+        """An empty one with the same bounds."""
+        return _Chunk(*self._most)
+
+    def has_room_for(self, records: Sequence[Record]) -> bool:
         """Whether the bounds allow them; an empty chunk takes anything, or a large token would never be written."""
-        count = len(self._records) + len(records) + RESERVED_RECORDS
-        return not self._records or (count <= form.records and self._size + _size(records) <= form.size)
+        count, size = self._most
+        fits = len(self._records) + len(records) <= count and self._size + _size(records) <= size
+        return fits or not self._records
 
     def add(self, step: Step, records: Sequence[Record]) -> None:
         self._records.extend(records)
@@ -205,6 +217,12 @@ def _records(form: Form, source: str, step: Step, sequence: int) -> tuple[Record
     return (form.event(replace(step.event, sequence=sequence)), row) if step.event else (row,)
 
 
+def _reserved(form: Form, report: Report, row: SourceRow) -> int:
+    """The bytes to keep free in every transaction for the source's row and the report."""
+    own = Record(STATE, source_key(report.source), row.to_bytes())
+    return _size((own, form.report(report))) + GROWTH
+
+
 def _size(records: Sequence[Record]) -> int:
     return sum(record.size for record in records)
 
@@ -214,10 +232,10 @@ def _batch(
     now: int,
     row: SourceRow,
     records: Iterable[Record] = (),
-    tokens: Mapping[str, TokenRow | None] = NO_TOKENS,
+    tokens: Mapping[str, TokenRow | None] | None = None,
     *,
     report: tuple[Report, Form] | None = None,
 ) -> Batch:
     own = Record(STATE, source_key(source), row.to_bytes())
     told = (report[1].report(report[0]),) if report else ()
-    return Batch((*records, own, *told), now, row, tokens, report[0] if report else None)
+    return Batch((*records, own, *told), now, row, tokens or {}, report[0] if report else None)

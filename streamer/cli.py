@@ -16,7 +16,9 @@ import click
 from streamer import __version__
 from streamer.errors import StreamerError
 from streamer.invocation import Invocation
+from streamer.stop import Stopped
 
+INTERRUPTED = 130  # by Ctrl-C, as shells count
 COMMANDS = ("demo", "run", "follow", "simulate", "schemas")
 
 
@@ -47,15 +49,32 @@ def streamer() -> None:
 def main() -> NoReturn:
     """Run the command of `sys.argv` and end the process with its exit status."""
     try:
-        streamer.main(obj=Invocation(dict(os.environ)), standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
+        status = streamer.main(obj=Invocation(dict(os.environ)), standalone_mode=False)
+    except (click.exceptions.Abort, Stopped):
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except StreamerError as error:
-        click.echo(f"streamer: {error}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    sys.exit(0)
+        _end(error)
+    except BaseExceptionGroup as group:
+        first = _first(group)
+        if isinstance(first, StreamerError):
+            _end(first)
+        if isinstance(first, Stopped):
+            sys.exit(INTERRUPTED)
+        raise
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end(error: StreamerError) -> NoReturn:
+    click.echo(f"streamer: {error}", err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)
+    sys.exit(error.exit_code)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One line is what a person reads: what ended the first of several tasks; the others were cancelled for it."""
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -87,7 +87,7 @@ class Cycle:
         self._ledger = ledger
         self._clock = clock
         self._state: SourceState | None = None
-        self._suppressed: dict[str, bytes] = {}  # Moid -> meaning of a refresh that was counted already
+        self._suppressed: Mapping[str, bytes] = {}  # Moid -> meaning of a refresh that a report has counted
 
     @property
     def state(self) -> SourceState | None:
@@ -103,7 +103,7 @@ class Cycle:
         if self._state is not None:
             return
         restored = await self._ledger.restore(self._policy.source)
-        self._state, self._suppressed = restored, {}
+        self._state = restored
         if restored.row is None:
             epoch = str(uuid4())
             await self._commit(batch.begin(self._policy.source, epoch, self._policy.configuration, self._clock()))
@@ -119,10 +119,11 @@ class Cycle:
             findings = await self._look_up(diff.missing(state.tokens, seen))
         except Rejected as rejected:
             return Look(started_at, rejected=rejected)
+        account = row.account_moid or seen.account_moid
         found = {
             moid: finding
             for moid, finding in findings.items()
-            if isinstance(finding, Sighting) and _is_ours(row, finding.token.account_moid)
+            if isinstance(finding, Sighting) and _agree(account, finding.token.account_moid)
         }
         return Look(started_at, replace(seen, rows={**seen.rows, **found}), findings)
 
@@ -153,7 +154,8 @@ class Cycle:
         missing = [change.moid for change in changes if change.kind is Kind.MISSING]
         judged = {moid: absence.judge(tokens[moid], findings.get(moid), poll.clock) for moid in missing}
         verdicts = {moid: verdict for moid, verdict in judged.items() if verdict is not None}
-        told = self._counted(poll, snapshot, changes, baseline=row.complete is None)
+        quiet = {c.moid: c.after.meaning for c in changes if c.after and self._is_quiet(c)}
+        told = self._counted(poll, snapshot, changes, quiet, baseline=row.complete is None)
         told = replace(told, waiting=len(missing) - len(verdicts), requests=told.requests + len(findings))
         written = chain(
             steps.steps(poll, tokens, changes, verdicts, suppress=self._policy.suppress),
@@ -164,10 +166,12 @@ class Cycle:
             account_moid=poll.account_moid,
             first_started_at=poll.first_started_at,
             complete=Complete(snapshot.snapshot_id, poll.started_at, poll.detected_at),
+            configuration=self._policy.configuration,
         )
         for part in batch.plan(self._policy.form, told, written, row=row, accepted=accepted, clock=self._clock):
             await self._commit(part)
             told = part.report or told
+        self._suppressed = quiet
         return told
 
     def _poll(self, row: SourceRow, snapshot: Snapshot) -> Poll:
@@ -185,13 +189,15 @@ class Cycle:
             replica_lag_ms=self._policy.replica_lag_ms,
         )
 
-    def _counted(self, poll: Poll, snapshot: Snapshot, changes: Iterable[Change], *, baseline: bool) -> Report:
-        """The report with what is counted without writing anything."""
+    def _is_quiet(self, change: Change) -> bool:
+        return self._policy.suppress and steps.is_suppressed(change)
+
+    def _counted(
+        self, poll: Poll, snapshot: Snapshot, changes: Iterable[Change], quiet: Mapping[str, bytes], *, baseline: bool
+    ) -> Report:
+        """The report with what is counted without writing anything; `quiet` are the refreshes not published."""
         told = report.accepted(poll, snapshot, baseline=baseline, finished_at=poll.detected_at)
-        quiet = [c for c in changes if self._policy.suppress and steps.is_suppressed(c)]
-        meanings = {c.moid: c.after.meaning for c in quiet if c.after}
-        suppressed = sum(self._suppressed.get(moid) != meaning for moid, meaning in meanings.items())
-        self._suppressed = meanings
+        suppressed = sum(self._suppressed.get(moid) != meaning for moid, meaning in quiet.items())
         kinds = Counter(change.kind for change in changes)
         published = kinds[Kind.CREATED] + kinds[Kind.MODIFIED] - len(quiet)
         return replace(
@@ -233,13 +239,13 @@ class Cycle:
         return self._state, self._state.row
 
 
-def _is_ours(row: SourceRow, account_moid: str | None) -> bool:
-    """Whether a row belongs to the pinned account; null is unknown, not another."""
-    return None in {row.account_moid, account_moid} or row.account_moid == account_moid
+def _agree(ours: str | None, shown: str | None) -> bool:
+    """Whether what was shown may belong to our account; null is unknown, not another."""
+    return None in {ours, shown} or ours == shown
 
 
 def _check_account(row: SourceRow, seen: Snapshot) -> None:
-    if not _is_ours(row, seen.account_moid):
+    if not _agree(row.account_moid, seen.account_moid):
         error = Rejected(
             "wrong_account",
             f"the API shows tokens of account {seen.account_moid}, wanted {row.account_moid}, which this source's "

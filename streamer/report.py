@@ -18,7 +18,7 @@ DETAIL_LIMIT: Final = 1024  # characters of `detail`
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One poll. `verdict`: accepted, rejected or interrupted; `reason` is one stable code for the last two."""
+    """One poll. `verdict`: accepted, rejected or interrupted; `reason` is one stable code, null if accepted."""
 
     snapshot_id: str
     source: str
@@ -94,7 +94,9 @@ def rejected(
         detail=str(error)[:DETAIL_LIMIT],
         baseline=baseline,
     )
-    return replace(report, trace_ids=(*report.trace_ids, error.trace_id)) if error.trace_id else report
+    if error.trace_id is None or error.trace_id in report.trace_ids:
+        return report
+    return replace(report, trace_ids=(*report.trace_ids, error.trace_id))
 
 
 def _report(walk: Walk, **facts: Any) -> Report:

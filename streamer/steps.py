@@ -85,10 +85,13 @@ def tombstones(poll: Poll, rows: Mapping[str, TokenRow], returned: Container[str
             yield Step(moid, None)
 
 
-def last_shown(poll: Poll, row: TokenRow) -> int | None:
-    """Start of the last snapshot that showed what the row says: no change of it can be older."""
-    if row.absent_since is not None:
-        return row.absent_since
+def last_shown(poll: Poll, row: TokenRow) -> int:
+    """Start of the last snapshot that showed the token as the row has it: no change of it can be older."""
+    return _last_true(poll, row) if row.absent_since is None else row.absent_since
+
+
+def _last_true(poll: Poll, row: TokenRow) -> int:
+    """Start of the last snapshot that agreed with the row; the one that wrote it may be later than the complete one."""
     return row.seen_at if poll.last_complete is None else max(row.seen_at, poll.last_complete)
 
 
@@ -122,20 +125,19 @@ def _waiting(poll: Poll, row: TokenRow) -> TokenRow:
 
 
 def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
-    token, not_before, not_after = seen.token, poll.last_complete, poll.clock.latest(seen.arrived_at)
+    token = seen.token
+    not_before = _last_true(poll, row) if row else poll.last_complete
     retracts = row.deleted_event_id if row and not is_forgotten(row, poll.detected_at) else None
-    baseline = retracts is None and events.is_baseline(poll, token.create_time, not_before)
-    old = token.create_time if baseline else None
     event = _event(
         poll,
         token.moid,
         "created",
         after=seen.datum,
         not_before=not_before,
-        not_after=not_after,
-        event_time=events.within(token.create_time, poll, not_before, not_after) if old is None else old,
+        not_after=poll.clock.latest(seen.arrived_at),
+        estimate=token.create_time,
         account_moid=token.account_moid or poll.account_moid,
-        baseline=baseline,
+        baseline=retracts is None and events.is_baseline(poll, token.create_time, not_before),
         retracts=retracts,
         derived=events.derived(None, token),
         trace_id=seen.trace_id,
@@ -144,17 +146,16 @@ def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
 
 
 def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
-    seen, not_before = _seen(change), last_shown(poll, row)
-    not_after = poll.clock.latest(seen.arrived_at)
+    seen = _seen(change)
     event = _event(
         poll,
         change.moid,
         "modified",
         before=row.datum,
         after=seen.datum,
-        not_before=not_before,
-        not_after=not_after,
-        event_time=events.within(seen.token.mod_time, poll, not_before, not_after),
+        not_before=last_shown(poll, row),
+        not_after=poll.clock.latest(seen.arrived_at),
+        estimate=seen.token.mod_time,
         account_moid=seen.token.account_moid or poll.account_moid,
         changed_fields=change.fields,
         change_kinds=change_kinds(change.fields),
@@ -166,7 +167,6 @@ def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
 
 def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
     not_before = last_shown(poll, row)
-    ended = row.expiration_time if verdict.cause == "expired" else None
     event = _event(
         poll,
         moid,
@@ -174,7 +174,7 @@ def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
         before=row.datum,
         not_before=not_before,
         not_after=verdict.not_after,
-        event_time=events.within(ended, poll, not_before, verdict.not_after),
+        estimate=row.expiration_time if verdict.cause == "expired" else None,
         account_moid=poll.account_moid,
         delete_cause=verdict.cause,
         delete_evidence=verdict.evidence,
@@ -202,9 +202,18 @@ def _event(
     before: bytes | None = None,
     after: bytes | None = None,
     not_before: int | None,
+    not_after: int,
+    estimate: int | None,
+    baseline: bool = False,
     **facts: Any,
 ) -> Event:
-    """An event with its name and what it shares with the poll; its number comes when it is known to be written."""
+    """An event with its name and what it shares with the poll; its number comes when it is known to be written.
+
+    `estimate` is when it happened, if anything tells. Where a clock was set back, so that the new state arrived before
+    the old one was asked for, the bounds meet at the later moment: it is the one that the log knows already.
+    """
+    not_after = not_after if not_before is None else max(not_before, not_after)
+    within = events.within(estimate, poll, not_before, not_after)
     return Event(
         event_id=events.event_id(poll.epoch, moid, event_type, not_before=not_before, before=before, after=after),
         event_type=event_type,
@@ -213,8 +222,11 @@ def _event(
         sequence=0,
         moid=moid,
         detected_at=poll.detected_at,
+        event_time=estimate if baseline and estimate is not None else within,
         not_before=not_before,
+        not_after=not_after,
         snapshot_id=poll.snapshot_id,
+        baseline=baseline,
         before=before,
         after=after,
         **facts,

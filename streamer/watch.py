@@ -12,7 +12,7 @@ from typing import Final
 
 from streamer import log
 from streamer.cycle import Cycle
-from streamer.errors import StreamerError, Transient, Unready
+from streamer.errors import Fenced, Misconfigured, Transient, Unready
 from streamer.health import Board, SourceHealth
 from streamer.log import say
 from streamer.report import Report
@@ -43,7 +43,7 @@ class Watch:
         """Until a stop is requested.
 
         Raises:
-            StreamerError: fenced for good, or misconfigured: the process must end with that.
+            Fenced, Misconfigured: the process must end with that.
         """
         due = self._monotonic()
         while not self._stop.requested:
@@ -62,8 +62,9 @@ class Watch:
 
     async def _turn(self) -> None:
         async with self._stop.allows(0):
-            await self._cycle.prepare()
-            self._restored()
+            if self._cycle.state is None:
+                await self._cycle.prepare()
+                self._restored()
             look = await self._cycle.look()
         async with self._stop.allows(FINISH_S):
             report = await self._cycle.settle(look)
@@ -71,8 +72,16 @@ class Watch:
 
     def _restored(self) -> None:
         """The source is ready once its state is known; its page shows what the state says."""
-        self._board.missing.pop(self._health.source, None)
+        health = self._health
+        self._board.missing.pop(health.source, None)
         self._show(self._cycle.state)
+        say(
+            "source.restored",
+            source=health.source,
+            epoch=health.epoch,
+            sequence=health.last_sequence,
+            tokens=health.tokens,
+        )
 
     def _show(self, state: SourceState | None) -> None:
         if state is None or state.row is None:
@@ -110,11 +119,12 @@ class Watch:
         """Say what failed, and how long to wait before the turn is repeated.
 
         Raises:
-            StreamerError: the error itself, if repeating cannot help.
+            Fenced, Misconfigured: the error itself; repeating cannot help.
         """
-        if isinstance(error, StreamerError) and not isinstance(error, Transient):
+        if isinstance(error, (Fenced, Misconfigured)):
             raise error
         self._failures += 1
+        self._board.missing[self._health.source] = f"its state must be restored again: {error}"
         longest = LONGEST_WAIT_S if isinstance(error, Unready) else LONGEST_PAUSE_S
         seconds = pause_s(self._failures, longest)
         fault = None if isinstance(error, Transient) else error

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import avro
@@ -46,6 +46,7 @@ def _apply(before: Mapping[str, bytes], found: tuple[Change, ...]) -> dict[str, 
     return after
 
 
+@settings(deadline=None)
 @given(WORLDS, WORLDS, st.data())
 def test_applying_the_changes_gives_the_other_world(
     a: dict[str, Token], b: dict[str, Token], data: st.DataObject
@@ -60,6 +61,7 @@ def test_applying_the_changes_gives_the_other_world(
     assert [c.moid for c in found] == sorted({c.moid for c in found})
 
 
+@settings(deadline=None)
 @given(WORLDS)
 def test_nothing_differs_from_itself(a: dict[str, Token]) -> None:
     """`changes(a, a) == ()`, by equal bytes and by equal meaning alike; equal bytes are not even decoded."""
@@ -73,6 +75,7 @@ def test_nothing_differs_from_itself(a: dict[str, Token]) -> None:
     assert (avro.counts.tokens_decoded, avro.counts.tokens_encoded) == (decoded, encoded)
 
 
+@settings(deadline=None)
 @given(WORLDS, WORLDS, st.randoms())
 def test_order_of_rows_does_not_matter(a: dict[str, Token], b: dict[str, Token], chance: Random) -> None:
     """The pages may come in any order."""

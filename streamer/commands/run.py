@@ -33,14 +33,5 @@ def command(invocation: Invocation) -> None:
 
 async def _serve(settings: Settings) -> None:
     stop = Stop()
-    try:
-        with stop.on_signals():
-            await app.run(settings, stop)
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from errors
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """One line is what a person reads: what ended the first source; the others were cancelled."""
-    found = errors.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+    with stop.on_signals():
+        await app.run(settings, stop)

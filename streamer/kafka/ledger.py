@@ -69,6 +69,7 @@ class Ledger:
                     connection, f"{names.state}-{number}", compression=compression, timeout_s=timeout_s, topics=topics
                 ),
                 self._reader(connection, number),
+                name=f"partition {number} of {names.state}",
                 sleep=sleep,
             )
             for number in sorted(set(self._homes.values()))
@@ -120,6 +121,7 @@ class Shard:
     """One partition: its writer, what was read and not yet asked for, and who may write on top of what.
 
     It is open exactly while the partition was read after the writer's opening; everything happens under one lock.
+    `name` is the partition's, for a person.
     """
 
     def __init__(
@@ -127,11 +129,13 @@ class Shard:
         writer: Writer,
         read: Callable[[], Awaitable[dict[str, Restored]]],
         *,
+        name: str,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._read = read
+        self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -193,7 +197,7 @@ class Shard:
             self._reopen_at = now + FENCE_WAIT_S * random.uniform(1, 2)  # noqa: S311 - a pause, not a secret
             if len(self._fences) == FENCES_ALLOWED and now - self._fences[0] <= FENCES_WITHIN_S:
                 raise Fenced(
-                    f"{fenced}; this was the third time within {FENCES_WITHIN_S:g} s",
+                    f"{self._name} was taken from us {FENCES_ALLOWED} times within {FENCES_WITHIN_S:g} s: {fenced}",
                     hint="find the other process with this topic prefix and stop one of the two",
                 ) from fenced
             raise Doubt(str(fenced), hint=fenced.hint) from fenced

@@ -73,7 +73,8 @@ def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
 
 async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes]:
     """The last value of every key that was not deleted since."""
-    consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES)
+    # `latest`, the default, would pass over all of it if the log's start moved while we read
+    consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES, auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
             async with asyncio.timeout(SILENCE_LIMIT_S):
@@ -89,19 +90,22 @@ async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
     """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
     rows: dict[bytes, bytes] = {}
-    loop = asyncio.get_running_loop()
-    before, deadline = -1, loop.time() + SILENCE_LIMIT_S
-    while (position := await consumer.position(at)) < end:
-        if position != before:
-            before, deadline = position, loop.time() + SILENCE_LIMIT_S
-        elif loop.time() > deadline:
-            raise TimeoutError(f"no progress from offset {position} to {end} within {SILENCE_LIMIT_S:g} s")
+    position = -1
+    while position < end:
+        async with asyncio.timeout(SILENCE_LIMIT_S):
+            position = await _read_on(consumer, at, position, rows)
+    return rows
+
+
+async def _read_on(consumer: AIOKafkaConsumer, at: TopicPartition, position: int, rows: dict[bytes, bytes]) -> int:
+    """Read until the position is another one, and return that."""
+    while (reached := int(await consumer.position(at))) == position:
         for record in (await consumer.getmany(at, timeout_ms=FETCH_MS)).get(at, ()):
             if record.value is None:
                 rows.pop(record.key, None)
             else:
                 rows[record.key] = record.value
-    return rows
+    return reached
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -1,0 +1,197 @@
+"""Borders in memory: a ledger that can fail at each step, and an account whose tokens a test sets.
+
+The ledger is held to the contract suite of `tests/kafka/test_ledger.py`, which runs on a real broker too. It keeps
+rows as bytes and restores from those, so that nothing survives in it that would not survive in Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Final
+from uuid import UUID
+
+from streamer.batch import STATE, Batch, Record
+from streamer.errors import Doubt, Rejected
+from streamer.state import SourceRow, SourceState, TokenRow
+from streamer.tokens import Finding, Gone, ServerClock, Snapshot, Token, Unsure
+from tests.builders import ACCOUNT, NOON, SAME_CLOCK, sighting, snapshot
+
+LEDGER: Final = "ledger"
+
+
+class Clock:
+    """The worker's clock: it stands still unless a test moves it."""
+
+    def __init__(self, now: int = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        """Now, in ms."""
+        return self.now
+
+
+class Gates:
+    """Every await of the borders passes one; a test lets the n-th fail, or hang until it is cancelled.
+
+    Attributes:
+        passed: the names of all gates reached, in order.
+        hangs: set once somebody hangs at the gate that was asked for.
+    """
+
+    def __init__(self, *, fail_at: int = 0, hang_at: int = 0) -> None:
+        self.passed: list[str] = []
+        self.hangs = asyncio.Event()
+        self._fail_at = fail_at
+        self._hang_at = hang_at
+
+    async def reach(self, name: str) -> None:
+        """Pass the next gate."""
+        self.passed.append(name)
+        if len(self.passed) == self._hang_at:
+            self.hangs.set()
+            await asyncio.Event().wait()
+        if len(self.passed) == self._fail_at and name.startswith(LEDGER):
+            raise Doubt(f"planted at {name}")
+        await asyncio.sleep(0)
+
+
+@dataclass(slots=True)
+class Log:
+    """What is committed; it outlives the ledgers that write it.
+
+    Attributes:
+        batches: by order of commit, each with its source.
+        records: of all batches, as read_committed readers have them.
+        rows: the compacted state.
+        owner: whose commits count, by source: of the last ledger that restored it.
+    """
+
+    batches: list[tuple[str, Batch]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    owner: dict[str, object] = field(default_factory=dict)
+
+    def append(self, source: str, written: Batch) -> None:
+        """All of a batch."""
+        self.batches.append((source, written))
+        self.records.extend(written.records)
+        for record in written.records:
+            if record.topic != STATE:
+                continue
+            if record.value is None:
+                self.rows.pop(record.key, None)
+            else:
+                self.rows[record.key] = record.value
+
+    def state(self, source: str) -> SourceState:
+        """What a restart knows."""
+        own, head = self.rows.get(source.encode()), f"{source}/t/".encode()
+        tokens = {
+            key[len(head) :].decode(): TokenRow.from_bytes(value)
+            for key, value in self.rows.items()
+            if key.startswith(head)
+        }
+        return SourceState(SourceRow.from_bytes(own), tokens) if own else SourceState()
+
+
+class MemoryLedger:
+    """A `streamer.cycle.Ledger` on a `Log`; a second one on the same log fences it, source by source."""
+
+    def __init__(self, log: Log, gates: Gates | None = None) -> None:
+        self._log = log
+        self._gates = gates or Gates()
+        self._may_commit: set[str] = set()
+
+    async def restore(self, source: str) -> SourceState:
+        """See `streamer.cycle.Ledger`."""
+        self._may_commit.discard(source)
+        await self._gates.reach(f"{LEDGER} restores")
+        self._log.owner[source] = self
+        self._may_commit.add(source)
+        return self._log.state(source)
+
+    async def commit(self, source: str, written: Batch) -> None:
+        """See `streamer.cycle.Ledger`."""
+        if source not in self._may_commit:
+            raise Doubt(f"{source} was not restored")
+        self._may_commit.discard(source)
+        await self._gates.reach(f"{LEDGER} commits")
+        if self._log.owner.get(source) is not self:
+            raise Doubt(f"{source} has another writer")
+        self._log.append(source, written)
+        await self._gates.reach(f"{LEDGER} has committed")
+        self._may_commit.add(source)
+
+    async def close(self) -> None:
+        """Nothing may be committed any more."""
+        self._may_commit.clear()
+
+
+class Account:
+    """A `streamer.cycle.Source` whose tokens a test sets.
+
+    Attributes:
+        tokens: what there is.
+        hidden: Moids that the list lacks although they are there.
+        unsure: Moids of which a look-up learns nothing.
+        error: what the next list answers, instead of rows.
+        noise: makes other bytes of the same meaning.
+        arrived_at: when answers by Moid are complete; None: now.
+        asked: the Moids looked up so far.
+        on_list: done before each list is answered.
+    """
+
+    def __init__(self, clock: Clock, gates: Gates | None = None) -> None:
+        self.tokens: dict[str, Token] = {}
+        self.hidden: frozenset[str] = frozenset()
+        self.unsure: frozenset[str] = frozenset()
+        self.error: Rejected | None = None
+        self.noise = ""
+        self.server: ServerClock = SAME_CLOCK
+        self.account_moid = ACCOUNT
+        self.arrived_at: int | None = None
+        self.asked: list[str] = []
+        self.on_list: Callable[[], object] = lambda: None
+        self._clock = clock
+        self._gates = gates or Gates()
+        self._ids = count(1)
+
+    def show(self, tokens: Iterable[Token], *, hidden: Iterable[str] = (), unsure: Iterable[str] = ()) -> None:
+        """From now on there are these tokens."""
+        self.tokens = {one.moid: one for one in tokens}
+        self.hidden, self.unsure = frozenset(hidden), frozenset(unsure)
+
+    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
+        """See `streamer.cycle.Source`."""
+        await self._gates.reach("source answers with a list")
+        self.on_list()
+        if self.error is not None:
+            raise self.error
+        listed = [one for moid, one in self.tokens.items() if moid not in self.hidden]
+        seen = [sighting(one, arrived_at=self._clock(), noise=self.noise) for one in listed]
+        rows = {one.token.moid: one for one in seen if one.raw not in known}
+        shown = snapshot(seen, started_at=self._clock() - 1000, clock=self.server, finished_at=self._clock())
+        return Snapshot(
+            snapshot_id=str(UUID(int=next(self._ids))),
+            started_at=shown.started_at,
+            finished_at=shown.finished_at,
+            walk=shown.walk,
+            account_moid=self.account_moid if rows else None,
+            moids_sha256=shown.moids_sha256,
+            unchanged=frozenset(one.token.moid for one in seen) - rows.keys(),
+            rows=rows,
+        )
+
+    async def look_up(self, moid: str) -> Finding:
+        """See `streamer.cycle.Source`."""
+        self.asked.append(moid)
+        await self._gates.reach("source answers by Moid")
+        at = self._clock() if self.arrived_at is None else self.arrived_at
+        if moid in self.unsure:
+            return Unsure(moid, "timeout")
+        if moid in self.tokens:
+            return sighting(self.tokens[moid], arrived_at=at, noise="by Moid")
+        return Gone(moid, at)

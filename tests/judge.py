@@ -1,0 +1,228 @@
+"""The judge: reads what a consumer reads, with another client and the vendor's decoder, and holds it to the promises.
+
+It knows nothing of the streamer's own code: records come through librdkafka (read_committed), values through the
+vendor's Avro deserializer and the registered schemas, the truth from the simulator's ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+
+from tests.services.reader import Message, read_all
+
+EVENT_TOPICS = ("created", "modified", "deleted")
+Event = dict[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """The vendor's values with instants as integers of ms."""
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+@dataclass(slots=True)
+class Log:
+    """What stands in the topics of one prefix: events in the order of their sequence, reports in the order written."""
+
+    events: list[Event] = field(default_factory=list)
+    reports: list[Event] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+
+    def of(self, moid: str) -> list[Event]:
+        """The events of one token."""
+        return [event for event in self.events if event["moid"] == moid]
+
+    def last(self) -> dict[str, Event | None]:
+        """What readers believe of every token: the `after` of its last event, None if it was deleted."""
+        return {event["moid"]: event["after"] for event in self.events}
+
+
+async def read_log(bootstrap: str, registry: str, prefix: str) -> Log:
+    """Everything that a read_committed consumer sees, decoded by the registered schemas."""
+    names = {f"{prefix}.{suffix}": suffix for suffix in (*EVENT_TOPICS, "snapshots")}
+    messages = await read_all(bootstrap, names)
+
+    def decoded(decode: AvroDeserializer, suffix: str) -> list[Event]:
+        return [
+            plain(decode(m.value, SerializationContext(m.topic, MessageField.VALUE)))
+            for m in messages
+            if names[m.topic] == suffix
+        ]
+
+    def read() -> Log:
+        with SchemaRegistryClient({"url": registry}) as client:
+            decode = AvroDeserializer(client)
+            events = [event for suffix in EVENT_TOPICS for event in decoded(decode, suffix)]
+            reports = decoded(decode, "snapshots")
+        return Log(sorted(events, key=lambda e: (e["source"], e["detected_at"], e["sequence"])), reports, messages)
+
+    return await asyncio.to_thread(read)
+
+
+def faults(log: Log) -> list[str]:
+    """Every broken promise that the log alone shows; empty if it keeps them all."""
+    return [
+        *(f"event_id {i} stands {n} times" for i, n in Counter(e["event_id"] for e in log.events).items() if n > 1),
+        *_gaps(log.events),
+        *_untiled(log),
+        *(fault for moid in {e["moid"] for e in log.events} for fault in _broken_history(moid, log.of(moid))),
+        *(fault for event in log.events for fault in _dishonest(event)),
+        *_misplaced(log.messages),
+    ]
+
+
+def _gaps(events: Iterable[Event]) -> Iterable[str]:
+    numbers: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for event in events:
+        numbers[event["source"], event["epoch"]].append(event["sequence"])
+    for of, found in numbers.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"{of}: sequences are not 1..{len(found)} in the order of detection: {found[:50]}"
+
+
+def _untiled(log: Log) -> Iterable[str]:
+    """Per source and epoch the reports' ranges tile 1..last, and tell the counts of the events in them."""
+    ranges: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+    for report in log.reports:
+        if report["first_sequence"] is not None:
+            ranges[report["source"], report["epoch"]].append(report)
+    last = Counter((e["source"], e["epoch"]) for e in log.events)
+    for of in last.keys() | ranges.keys():
+        told = [(r["first_sequence"], r["last_sequence"]) for r in ranges[of]]
+        ends = [0, *(end for _, end in told)]
+        if [first for first, _ in told] != [end + 1 for end in ends[:-1]] or ends[-1] != last[of]:
+            yield f"{of}: reports do not tile 1..{last[of]}: {told}"
+    kinds = Counter((e["snapshot_id"], e["event_type"]) for e in log.events)
+    for report in log.reports:
+        snapshot = report["snapshot_id"]
+        for kind in EVENT_TOPICS:
+            if report[kind] != kinds[snapshot, kind]:
+                yield f"report {snapshot} tells {report[kind]} {kind}, there are {kinds[snapshot, kind]}"
+
+
+def _broken_history(moid: str, events: list[Event]) -> Iterable[str]:
+    """A token is created once, then changes, then is deleted; each `before` is the `after` before it."""
+    if events[0]["event_type"] != "created":
+        yield f"{moid} begins with {events[0]['event_type']}"
+    for earlier, later in pairwise(events):
+        expected = "created" if earlier["event_type"] == "deleted" else None
+        if (later["event_type"] == "created") != (expected == "created"):
+            yield f"{moid}: {later['event_type']} follows {earlier['event_type']}"
+        if later["before"] != earlier["after"]:
+            yield f"{moid}: before of {later['sequence']} is not after of {earlier['sequence']}"
+    for event in events:
+        if event["event_type"] == "modified" and not event["changed_fields"]:
+            yield f"{moid}: {event['sequence']} says modified and names no field"
+
+
+def _dishonest(event: Event) -> Iterable[str]:
+    low, high, moment = event["not_before"], event["not_after"], event["event_time"]
+    if low is not None and low > high:
+        yield f"{event['sequence']}: not_before {low} is after not_after {high}"
+    if not event["baseline"] and not (low if low is not None else moment) <= moment <= high:
+        yield f"{event['sequence']}: event_time {moment} is not within {low}..{high}"
+
+
+def _misplaced(messages: Iterable[Message]) -> Iterable[str]:
+    """A Moid's records stand in one partition of each topic, the same one of all."""
+    homes: defaultdict[bytes, set[int]] = defaultdict(set)
+    for message in messages:
+        if message.topic.endswith(EVENT_TOPICS):
+            homes[message.key or b""].add(message.partition)
+    yield from (f"{key!r} stands in partitions {where}" for key, where in homes.items() if len(where) > 1)
+
+
+def differences(log: Log, tokens: Mapping[str, Event]) -> list[str]:
+    """Where what readers believe is not what the API shows; `tokens` by Moid, as the events would tell them."""
+    believed = {moid: after for moid, after in log.last().items() if after is not None}
+    return [
+        *(f"{moid} is there and nobody knows" for moid in tokens.keys() - believed.keys()),
+        *(f"{moid} is believed and gone" for moid in believed.keys() - tokens.keys()),
+        *(
+            f"{moid}.{name}: believed {believed[moid][name]!r}, shown {value!r}"
+            for moid, shown in tokens.items()
+            if moid in believed
+            for name, value in shown.items()
+            if believed[moid][name] != value
+        ),
+    ]
+
+
+def untimely(log: Log, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Events in whose bounds nothing of their kind happened; `entries` is the simulator's ledger."""
+    moments: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for entry in entries:
+        moments[entry["moid"], entry["what"]].append(entry["at"])
+    return [
+        f"{event['sequence']}: nothing was {event['event_type']} within {event['not_before']}..{event['not_after']}"
+        for event in log.events
+        if not event["baseline"]
+        and not any(
+            (event["not_before"] or 0) <= at <= event["not_after"] for at in moments[event["moid"], event["event_type"]]
+        )
+    ]
+
+
+# The API's objects as events tell them, written from the documentation and not from the streamer...
+
+TEXTS = {
+    "token_id": "TokenId",
+    "client_id": "ClientId",
+    "client_name": "ClientName",
+    "client_ip_address": "ClientIpAddress",
+    "last_login_client": "LastLoginClient",
+    "account_moid": "AccountMoid",
+    "domain_group_moid": "DomainGroupMoid",
+    "shared_scope": "SharedScope",
+}
+TIMES = {
+    "last_login_time": "LastLoginTime",
+    "access_expiration_time": "AccessExpirationTime",
+    "expiration_time": "ExpirationTime",
+    "create_time": "CreateTime",
+    "mod_time": "ModTime",
+}
+REFERENCES = {
+    "user_moid": "User",
+    "app_registration_moid": "AppRegistration",
+    "permission_moid": "Permission",
+    "parent_moid": "Parent",
+}
+
+
+def as_published(row: Mapping[str, Any]) -> Event:
+    """A token as the API shows it, in the names and types of the events."""
+    meta = row.get("UserMeta") or {}
+    return {
+        "moid": row["Moid"],
+        **{ours: row.get(theirs) or None for ours, theirs in TEXTS.items()},
+        **{ours: _ms(row.get(theirs)) for ours, theirs in TIMES.items()},
+        **{ours: (row.get(theirs) or {}).get("Moid") for ours, theirs in REFERENCES.items()},
+        "user_agent": meta.get("UserAgent") or None,
+        "device_model": meta.get("DeviceModel") or None,
+        "owners": sorted(row.get("Owners") or ()),
+        "permission_resources": sorted(resource["Moid"] for resource in row.get("PermissionResources") or ()),
+        "tags": sorted(
+            ({"key": tag["Key"], "value": tag.get("Value") or None} for tag in row.get("Tags") or ()),
+            key=lambda tag: (tag["key"], tag["value"] or ""),
+        ),
+    }
+
+
+def _ms(text: str | None) -> int | None:
+    if not text or text.startswith("0001-"):
+        return None
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

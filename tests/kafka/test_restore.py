@@ -1,0 +1,113 @@
+"""Restoring a partition: all that was committed and nothing else, whatever became of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from confluent_kafka import Producer
+
+from streamer.errors import Misconfigured
+from streamer.kafka.restore import Restored, restore
+from streamer.state import SourceRow, token_key
+from tests.builders import NOON, SECOND, token
+from tests.kafka.bench import ONE, TWO, OnBroker, start, tell
+from tests.kafka.stage import make, record, seen_within, writer
+from tests.services.kafka import Given
+from tests.services.reader import read_all
+
+DAY = 86_400 * SECOND
+
+
+@pytest.fixture(name="broker")
+async def _broker(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
+    """Ledgers on the broker that all tests share; the test makes the topics."""
+    made = OnBroker(kafka.bootstrap, prefix)
+    yield made
+    await made.close()
+
+
+async def test_an_aborted_tail_is_not_restored(broker: OnBroker) -> None:
+    """A worker died with its transaction open: it is aborted by the next, which sees what was committed before."""
+    await broker.make_topics()
+    state = await start(broker.ledger(), ONE, token("a"))
+    dead = writer(broker.bootstrap, f"{broker.names.state}-0", [broker.names.state])
+    await dead.open()
+    assert dead._producer is not None
+    await dead._producer.begin_transaction()
+    rows = [record(broker.names.state, b"\x01torn", key=token_key(ONE, "a"))] * 20
+    await asyncio.gather(*await dead._send(dead._producer, rows))
+
+    assert await broker.ledger().restore(ONE) == state
+
+    await dead.close()
+    assert await broker.ledger().restore(ONE) == state
+
+
+async def test_a_compacted_partition_is_restored(broker: OnBroker) -> None:
+    """Superseded rows, tombstones and markers are gone from the log; positions move past the holes to the end."""
+    names = broker.names
+    await make(broker.bootstrap, *names.events, names.snapshots)
+    await make(
+        broker.bootstrap,
+        names.state,
+        cleanup_policy="compact",
+        segment_ms=100,
+        min_cleanable_dirty_ratio=0.001,
+        delete_retention_ms=0,
+    )
+    ledger = broker.ledger()
+    states = [await start(ledger, ONE, token("a"), token("b"))]
+
+    async def compacted() -> bool:
+        """Write more of everything; has the cleaner taken the very first row?"""
+        for client in ("x", "y"):
+            states.append(await tell(ledger, ONE, states[-1], token("b", client_name=client)))
+        states.append(await tell(ledger, ONE, states[-1], token("b"), at=NOON + 8 * DAY))
+        assert "a" not in states[-1].tokens
+        states.append(await tell(ledger, ONE, states[-1], token("a"), token("b")))
+        return (await read_all(broker.bootstrap, [names.state]))[0].offset > 0
+
+    assert await seen_within(200, compacted)
+
+    assert await broker.ledger().restore(ONE) == states[-1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (b"prod", b'{"offset": 1}'),
+        (b"prod", b"\x02 a later version"),
+        (b"prod", b"\x01"),
+        (b"prod/t/a", b"\x01 cut short"),
+        (b"\xff\xfe", b"\x01"),
+    ],
+)
+async def test_rows_of_another_program_are_refused(broker: OnBroker, key: bytes, value: bytes) -> None:
+    """Nothing is polled on top of what cannot be read; retrying cannot help."""
+    await broker.make_topics()
+    _produce(broker, key, value)
+
+    with pytest.raises(Misconfigured, match=r"state row|which no streamer writes"):
+        await broker.ledger().restore(ONE)
+
+
+async def test_rows_of_other_sources_and_later_kinds_are_passed_over(broker: OnBroker) -> None:
+    """A source that is configured no more, and what a later version keeps beside tokens."""
+    await broker.make_topics()
+    state = await start(broker.ledger(), ONE, token("a"))
+    _produce(broker, b"prod/u/somebody", b"\x01whatever")
+    _produce(broker, b"gone/t/a", b"\x01whatever")
+
+    found = await restore(broker.connection, broker.names.state, 0, [ONE, TWO])
+
+    assert found[ONE].state == state
+    assert SourceRow.from_bytes(found[ONE].own) == state.row
+    assert found[TWO] == Restored()
+
+
+def _produce(broker: OnBroker, key: bytes, value: bytes) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    producer.produce(broker.names.state, value, key)
+    assert producer.flush(30) == 0

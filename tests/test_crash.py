@@ -1,0 +1,144 @@
+"""No crash, at any await of a day, can be read in the log: nothing twice, nothing missing, no other name or number."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from streamer import batch
+from streamer.errors import Doubt
+from streamer.tokens import Token
+from tests import laws
+from tests.builders import EPOCH, FORM, NOON, SECOND, token
+from tests.fakes import Gates, Log
+from tests.stage import POLICY, SOURCE, Stage
+
+TINY = replace(FORM, records=6)  # two tokens a transaction
+
+EXTRA = replace(token("d"), create_time=NOON + 100 * SECOND)
+DAY: tuple[tuple[tuple[Token, ...], dict[str, Any]], ...] = (
+    (tuple(map(token, "abcdefg")), {}),
+    ((token("a", client_name="x"), token("b", client_name="y"), token("c"), token("f"), token("g")), {"unsure": "dg"}),
+    ((token("b"), token("c", client_name="z"), token("g"), token("h"), EXTRA), {"hidden": "g", "unsure": "b"}),
+    ((token("a"), token("c"), token("g", client_name="q")), {}),
+    ((), {"unsure": "c"}),
+    (tuple(map(token, "abcdefgh")), {}),
+)
+
+
+@dataclass
+class Life:
+    """A day of one account, watched by workers that may die; each starts where the one before was cut off."""
+
+    gates: Gates
+    begun: bool = True
+    stage: Stage = field(init=False)
+    hour: int = 0
+
+    def __post_init__(self) -> None:
+        self.stage = Stage(gates=self.gates, policy=replace(POLICY, form=TINY))
+        if self.begun:  # so that all lives have one epoch, and with it the same names
+            self.stage.log.append(SOURCE, batch.begin(SOURCE, EPOCH, "c", NOON))
+
+    async def live(self) -> None:
+        """Until the day is over; what a `Doubt` leaves behind is restored, the moment does not move meanwhile."""
+        self.stage.cycle = cycle = self.stage.worker()
+        while self.hour < len(DAY):
+            tokens, shown = DAY[self.hour]
+            self.stage.clock.now = NOON + (self.hour + 1) * 60 * SECOND
+            self.stage.account.show(tokens, **shown)
+            try:
+                await cycle.prepare()
+                await cycle.settle(await cycle.look())
+            except Doubt:
+                cycle.forget()
+            else:
+                self.hour += 1
+
+    async def die_once(self) -> None:
+        """Live until the planted gate hangs, be killed there, and live on."""
+        living = asyncio.create_task(self.live())
+        hangs = asyncio.create_task(self.gates.hangs.wait())
+        await asyncio.wait((living, hangs), return_when=asyncio.FIRST_COMPLETED)
+        assert not living.done(), "the gate was never reached"
+        living.cancel()
+        await asyncio.wait((living,))
+        await self.live()
+
+
+async def undisturbed() -> Life:
+    """The day without any crash."""
+    life = Life(Gates())
+    await life.live()
+    return life
+
+
+def told(life: Life) -> list[laws.Read]:
+    """What readers see, but for the poll that showed it."""
+    return [{**event, "snapshot_id": ""} for event in life.stage.events]
+
+
+def check(life: Life, other: Life) -> None:
+    """The log keeps its promises at every moment, is the other's, and tells of every snapshot that was cut off."""
+    life.stage.check()
+    assert told(life) == told(other)
+    log, opened = Log(), []
+    for source, part in life.stage.log.batches:
+        log.append(source, part)
+        laws.check_cut(log.records, log.state(SOURCE))
+        opened += [part.row.open.snapshot_id] if part.row.open else []
+    polls = laws.reports(log.records)
+    accepted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "accepted"]
+    interrupted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "interrupted"]
+    assert interrupted == [one for one in dict.fromkeys(opened) if one not in accepted]
+    assert len(accepted) == len(set(accepted)) >= len(DAY)
+
+
+GATES = 54
+
+
+async def test_the_day_has_as_many_awaits_as_are_crashed_at() -> None:
+    """Else the tests below would miss some; it is also rich: every type of event, and several transactions a poll."""
+    life = await undisturbed()
+
+    assert len(life.gates.passed) == GATES
+    assert {event["event_type"] for event in life.stage.events} == {"created", "modified", "deleted"}
+    assert any(event["retracts"] for event in life.stage.events)
+    assert sum(part.row.open is not None for _, part in life.stage.log.batches) >= 5
+    check(life, life)
+
+
+@pytest.mark.parametrize("at", range(1, GATES + 1))
+async def test_a_crash_at_any_await_cannot_be_read_in_the_log(at: int) -> None:
+    """Killed there and started again: the same events under the same names and numbers, each once."""
+    life = Life(Gates(hang_at=at))
+
+    await life.die_once()
+
+    check(life, await undisturbed())
+
+
+@pytest.mark.parametrize("at", range(1, GATES + 1))
+async def test_a_failed_commit_cannot_be_read_in_the_log(at: int) -> None:
+    """Whether it had its effect or not, only the log is asked; the worker goes on."""
+    life = Life(Gates(fail_at=at))
+
+    await life.live()
+
+    check(life, await undisturbed())
+
+
+@pytest.mark.parametrize("at", range(1, 4))
+async def test_a_crash_while_a_history_begins_leaves_one_epoch(at: int) -> None:
+    """If the epoch was committed it stays; if not, nobody has seen it."""
+    life = Life(Gates(hang_at=at), begun=False)
+
+    await life.die_once()
+
+    life.stage.check()
+    assert len({part.row.epoch for _, part in life.stage.log.batches}) == 1
+    assert life.stage.log.batches[0][1].tokens == {}
+    assert len(told(life)) == len(told(await undisturbed()))

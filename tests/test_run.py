@@ -1,0 +1,154 @@
+"""`streamer run` as an operator has it: the real process, a simulated Intersight, a real broker and registry."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.demo.faults import Status
+from tests.conftest import OwnedBroker
+from tests.installation import ACCEPTED, Around, Credential, health, installed
+
+REJECTED = "poll.rejected"
+TOKENS_PATH = "/api/v1/iam/OAuthTokens"
+
+
+@pytest.mark.parametrize("how", ["rsa", "ec", "oauth"])
+async def test_what_is_read_is_what_happened(
+    kafka: Any, registry: Any, prefix: str, tmp_path: Path, how: Credential
+) -> None:
+    """With each credential: some polls of random life, and the events agree with the API, none of them for noise."""
+    around = Around.of(kafka, registry, prefix)
+    async with installed(around, tmp_path, tokens=300, acts_per_second=20, how=how) as here:
+        await here.process.start()
+        await here.process.says(ACCEPTED, 6)
+        await here.quiet()
+        ready, sources = await health(here.process, "/readyz"), await health(here.process, "/sources")
+        assert await here.process.stop() == 0
+        broken = await here.verdict()
+
+    log = await around.log()
+    assert broken == []
+    assert {e["event_type"] for e in log.events} == {"created", "modified", "deleted"}
+    assert (ready.status_code, sources.status_code) == (200, 200)
+    (source,) = sources.json()
+    assert source["last_sequence"] == len(log.events)
+    assert source["tokens"] == len(here.life.tokens)
+
+
+async def test_broker_stopped_and_started(
+    owned_broker: OwnedBroker, registry: Any, prefix: str, tmp_path: Path
+) -> None:
+    """While Kafka is away the process lives and waits; when it is back nothing was lost and nothing stands twice."""
+    broker = owned_broker()
+    around = Around.of(broker, registry, prefix)
+    async with installed(around, tmp_path, tokens=100, acts_per_second=20) as here:
+        await here.process.start()
+        await here.process.says(ACCEPTED, 3)
+        for stop in (broker.stop, broker.kill):
+            accepted = here.process.said().count(ACCEPTED)
+            await asyncio.to_thread(stop)
+            await here.process.says("turn.failed", here.process.said().count("turn.failed") + 1)
+            broker.launch()
+            await asyncio.to_thread(broker.wait)
+            await here.process.says(ACCEPTED, accepted + 2)
+        await here.quiet()
+        assert await here.process.stop() == 0
+
+        assert await here.verdict() == []
+
+
+async def test_api_down_for_three_polls(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """Every failed poll leaves a report and changes nothing; the first good one tells all that happened meanwhile."""
+    around = Around.of(kafka, registry, prefix)
+    async with installed(around, tmp_path, tokens=100, acts_per_second=20) as here:
+        await here.process.start()
+        await here.process.says(ACCEPTED, 2)
+        here.simulator.faults.arm(Status(status=503, path=TOKENS_PATH))
+        await here.process.says(REJECTED, 3)
+        here.simulator.faults.clear()
+        await here.quiet()
+        assert await here.process.stop() == 0
+
+        assert await here.verdict() == []
+
+    rejected = [r for r in (await around.log()).reports if r["verdict"] == "rejected"]
+    assert len(rejected) >= 3
+    assert {(r["reason"], r["created"], r["modified"], r["deleted"]) for r in rejected} == {("unavailable", 0, 0, 0)}
+
+
+async def test_unsure_look_up_waits(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """A token that is no longer listed is not published as deleted while its look-up fails, also over a restart."""
+    around = Around.of(kafka, registry, prefix)
+    async with installed(around, tmp_path, tokens=20, acts_per_second=0) as here:
+        moid = next(iter(here.life.tokens))
+        here.simulator.faults.arm(Status(status=403, path=f"{TOKENS_PATH}/{moid}"))
+        await here.process.start()
+        await here.process.says(ACCEPTED, 2)
+        here.life.vanish(moid)
+        await here.process.says("waiting=1", 2)
+        assert await here.process.stop() == 0
+        waiting = await around.log()
+        here.simulator.faults.clear()
+        await here.process.start()
+        await here.process.says("deleted=1")
+        await here.quiet()
+        assert await here.process.stop() == 0
+        broken = await here.verdict()
+
+    assert [e for e in waiting.of(moid) if e["event_type"] == "deleted"] == []
+    assert waiting.reports[-1]["waiting"] == 1
+    created, deleted = (await around.log()).of(moid)
+    gone_at = here.life.truth.entries[-1].at
+    assert (created["event_type"], deleted["event_type"], deleted["delete_cause"]) == ("created", "deleted", "removed")
+    assert deleted["not_before"] <= gone_at <= deleted["not_after"]
+    assert gone_at - deleted["not_before"] < 3000  # bounds honest over the restart: the last poll that showed it
+    assert deleted["delete_evidence"]["method"] == "lookup"
+    assert broken == []
+
+
+async def test_two_processes_with_one_prefix(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """Two workers that fence each other: one of them ends with status 4 and names the id; nothing stands twice."""
+    around = Around.of(kafka, registry, prefix)
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    async with installed(around, folders[0], tokens=20, acts_per_second=20) as one:
+        (folders[1] / "streamer.yaml").write_text((folders[0] / "streamer.yaml").read_text())
+        two = type(one.process)("run", folder=folders[1], environ={})
+        try:
+            await one.process.start()
+            await two.start()
+            done, _ = await asyncio.wait(
+                [asyncio.ensure_future(p.running.wait()) for p in (one.process, two)],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            loser, winner = (one.process, two) if one.process.running.returncode is not None else (two, one.process)
+            assert {task.result() for task in done} == {4}
+            assert f"{prefix}.state-" in loser.said()
+            one.process = winner
+            await one.quiet()
+            assert await winner.stop() == 0
+        finally:
+            await two.end()
+
+        assert await one.verdict() == []
+
+
+async def test_second_signal_ends_at_once(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """SIGINT stops as SIGTERM does; a wrong configuration ends with status 2 and says what is wrong."""
+    around = Around.of(kafka, registry, prefix)
+    async with installed(around, tmp_path, tokens=5, acts_per_second=0) as here:
+        await here.process.start()
+        await here.process.says(ACCEPTED)
+        assert await here.process.stop(signal.SIGINT) == 0
+        written = tmp_path / "streamer.yaml"
+        written.write_text(written.read_text().replace("interval", "intervall"))
+        await here.process.start()
+        assert await asyncio.wait_for(here.process.running.wait(), 30) == 2
+        assert "intervall" in here.process.said()
+        assert "did you mean" in here.process.said().lower()
