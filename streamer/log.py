@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from streamer.printable import printable
+
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO
 WARNING: Final = logging.WARNING
@@ -30,7 +32,6 @@ QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a sec
 REMEMBERED: Final = 1_000  # distinct lines a `Calm` keeps in mind before it forgets those that are over
 
 _BARE = re.compile(r'[^\s"=\\]+')
-_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 log = logging.getLogger("streamer")
 
@@ -110,8 +111,8 @@ class Console(logging.Formatter):
         """The record's line, and its traceback's."""
         event, fields = _told(record)
         pairs = [f"{name}={_shown(value)}" for name, value in fields.items()]
-        line = " ".join([_stamp(record), f"{record.levelname.lower():<5}", _printable(event), *pairs])
-        return "\n".join([line, *(f"    | {_printable(part)}" for part in self._traceback(record))])
+        line = " ".join([_stamp(record), f"{record.levelname.lower():<5}", printable(event), *pairs])
+        return "\n".join([line, *(f"    | {printable(part)}" for part in self._traceback(record))])
 
     def _traceback(self, record: logging.LogRecord) -> list[str]:
         """One item a line; an error's text may bring line ends of its own, which stay behind the mark."""
@@ -162,16 +163,4 @@ def _shown(value: Any) -> str:
     if _BARE.fullmatch(text) and text.isprintable():
         return text
     quoted = text.replace("\\", r"\\").replace('"', r"\"")
-    return f'"{_printable(quoted)}"'
-
-
-def _printable(text: str) -> str:
-    """What could end a line or hide one (line ends, controls, bidi marks, lone surrogates), as an escape."""
-    return text if text.isprintable() else "".join(map(_escape, text))
-
-
-def _escape(letter: str) -> str:
-    if letter.isprintable():
-        return letter
-    point = ord(letter)
-    return _SHORT.get(letter) or (f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}")  # noqa: PLR2004
+    return f'"{printable(quoted)}"'

@@ -24,6 +24,7 @@ from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.topics import Names
+from streamer.printable import printable
 from streamer.registry import SCHEMAS, Registry, same_layout, subject_of
 
 OUTPUT = click.option(
@@ -221,4 +222,4 @@ def _cell(value: Any) -> str:
     if value is None or value in ((), []):
         return "-"
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return printable(text)

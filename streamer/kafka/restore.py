@@ -7,7 +7,6 @@ and only the next start of the same transactional id makes sure that they do. It
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streamer.errors import Misconfigured
+from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.state import SourceRow, SourceState, TokenRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
 FETCH_MS: Final = 200
 FETCH_BYTES: Final = 8 * 2**20
-STOP_LIMIT_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes
                 end = (await consumer.end_offsets([at]))[at]
             return await _read_to(consumer, at, end)
     finally:
-        await _stop(consumer)
+        await close(consumer)
 
 
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
@@ -106,10 +105,3 @@ async def _read_on(consumer: AIOKafkaConsumer, at: TopicPartition, position: int
             else:
                 rows[record.key] = record.value
     return reached
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    """Leave nothing behind; a broker that is away must not hold us."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await consumer.stop()

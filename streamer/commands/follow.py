@@ -1,0 +1,202 @@
+"""`streamer follow`: what a SIEM would see, on standard output.
+
+A line is written and flushed before its offset may be committed; everything else (gaps, records that are no events,
+how lines are ordered) goes to standard error, so that what is piped on is events and nothing else.
+
+Question: what does a record that is no event do to the exit status? Choice: reading goes on, its place is said on
+standard error, and a run that ends by itself (`--until-end`) ends with status 1; one that was told to stop has done
+what it was told, and ends with 0. Rejected: to end at the first one: a single foreign record would stop the feed.
+
+Question: who writes? Choice: a thread, one line at a time: a reader that does not read (a pager, a stuck pipe) must
+stop neither the group's heartbeats nor the second Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamer import avro, lines, log
+from streamer.config import Settings
+from streamer.decoding import Decoder, Undecodable
+from streamer.invocation import Invocation, takes_config
+from streamer.kafka.connection import Connection
+from streamer.kafka.follow import WINDOW_S, Followed, Skipped, follow
+from streamer.kafka.topics import EVENTS, Names
+from streamer.printable import printable
+from streamer.registry import Registry
+from streamer.settings import quantities
+from streamer.stop import Stop
+
+LATER: Final = ("ocsf", "ecs")
+COLOURS: Final = {"created": "green", "modified": "yellow", "deleted": "red"}
+
+EXAMPLES = """\b
+Examples:
+  streamer follow --from-beginning --type deleted
+  streamer follow --group siem --output ndjson >> tokens.ndjson
+"""
+
+Event = dict[str, Any]
+Write = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events are shown: all whose Moid and type are among these, where any are given."""
+
+    moids: Collection[str] = ()
+    types: Collection[str] = ()
+
+    def __contains__(self, event: Event) -> bool:
+        return (not self.moids or event["moid"] in self.moids) and (not self.types or event["event_type"] in self.types)
+
+
+def instant(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    """The time an option means (ms UTC): an age such as `15m`, or RFC 3339."""
+    if value is None:
+        return None
+    with contextlib.suppress(ValueError):
+        return round((time.time() - quantities.seconds(value)) * 1000)
+    with contextlib.suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is not None:
+            return round(moment.timestamp() * 1000)
+    raise click.BadParameter(
+        f"{value!r} is given, wanted an age such as 15m or 7d, or a time with its zone such as 2026-11-25T08:00:00Z"
+    )
+
+
+@click.command("follow", short_help="Print events as they are published.", epilog=EXAMPLES)
+@click.option(
+    "--output",
+    type=click.Choice(["table", "ndjson", *LATER]),
+    default="table",
+    show_default=True,
+    help="A line for a person, or the one JSON form.",
+)
+@click.option("--from-beginning", is_flag=True, help="Begin with the oldest event.  [default: with the next]")
+@click.option("--since", callback=instant, help="Begin with events detected since then: 15m, 7d, 2026-11-25T08:00:00Z.")
+@click.option("--group", help="Consumer group: commit what was written, and go on from there the next time.")
+@click.option("--until-end", is_flag=True, help="End with the last event that is there now.")
+@click.option("--moid", "moids", multiple=True, help="Only this token; may be given again.")
+@click.option("--type", "types", type=click.Choice(EVENTS), multiple=True, help="Only this type; may be given again.")
+@takes_config
+def command(
+    invocation: Invocation,
+    *,
+    output: str,
+    from_beginning: bool,
+    since: int | None,
+    group: str | None,
+    until_end: bool,
+    moids: tuple[str, ...],
+    types: tuple[str, ...],
+) -> None:
+    """Read the event topics and print each event, in the order of its source's sequence, until SIGTERM or SIGINT.
+
+    Only committed events are shown. A gap in a sequence, and a record that is no event, are told on standard error;
+    after such a record --until-end ends with status 1. With --group an offset is committed after its line is written,
+    so a crash repeats lines and loses none; where the group has offsets, --from-beginning and --since mean nothing.
+    """
+    if output in LATER:
+        raise click.UsageError(f"--output {output} is not part of this version; use table or ndjson")
+    if from_beginning and since is not None:
+        raise click.UsageError("--from-beginning and --since exclude each other")
+    settings = invocation.settings(reader=True)
+    log.setup(settings.log.level, settings.log.format)
+    write = _writer(output)
+    options = {"from_beginning": from_beginning, "since": since, "group": group, "until_end": until_end}
+    with _until_nobody_reads():
+        skipped = asyncio.run(_print(settings, write, Wanted(moids, types), options))
+        if skipped and until_end:
+            raise Undecodable(f"{skipped} records are no events; their places are told above")
+
+
+async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict[str, Any]) -> int:
+    """Print until the end, or until asked to stop (then 0); how many records were no events."""
+    stop, skipped = Stop(), 0
+    names, connection = Names(settings.kafka.topic_prefix), Connection.of(settings.kafka)
+    _tell(f"{names.prefix}.{{{','.join(EVENTS)}}}: ordered by source and sequence, within {WINDOW_S:g} s")
+    with stop.on_signals():
+        async with contextlib.AsyncExitStack() as opened:
+            registry = await opened.enter_async_context(Registry(settings.registry))
+            following = follow(connection, names, decode=Decoder(registry).event, stop=stop, **options)
+            async for found in await opened.enter_async_context(contextlib.aclosing(following)):
+                if isinstance(found, Skipped):
+                    skipped += 1
+                _tell_about(found)
+                if isinstance(found, Followed) and found.event in wanted:
+                    await asyncio.to_thread(write, found.event)
+        return 0 if stop.requested else skipped
+
+
+def _tell_about(found: Followed | Skipped) -> None:
+    """What is odd about it; nothing, usually."""
+    if isinstance(found, Skipped):
+        _tell(f"skipped {found.topic}-{found.partition} at offset {found.offset}: {found.why}")
+        return
+    source, sequence = printable(found.event["source"]), found.event["sequence"]
+    if found.missing:
+        first, last = found.missing[0], found.missing[-1]
+        told = f"sequence {first} is" if first == last else f"sequences {first} to {last} are"
+        _tell(f"gap in {source}: {told} in no partition, before {sequence}: lost, or older than the topic's retention")
+    if found.late:
+        _tell(f"late in {source}: sequence {sequence} fills a gap, or is there twice")
+
+
+def _tell(text: str) -> None:
+    click.echo(f"streamer: {text}", err=True)
+
+
+def _writer(output: str) -> Write:
+    """What writes an event, and returns when the line is out of our hands."""
+    if output == "ndjson":
+        return lambda event: _put(avro.json_line(event, avro.EVENT))
+    if not sys.stdout.isatty():
+        return lambda event: _put(lines.plain(lines.of(event)).encode(errors="replace"))
+    console = Console(file=sys.stdout, highlight=False)
+    return lambda event: console.print(_row(lines.of(event)))
+
+
+def _put(line: bytes) -> None:
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _row(line: lines.Line) -> Table:
+    """One event as a row of columns that keep their places from row to row; texts, so no name is taken for markup."""
+    row = Table.grid(padding=(0, 2), expand=True)
+    row.add_column(width=len(line.time), no_wrap=True)
+    row.add_column(width=len("modified"), no_wrap=True)
+    for ratio in (1, 2, 2, 4):
+        row.add_column(ratio=ratio, overflow="fold")
+    colour = COLOURS.get(line.type, "")
+    row.add_row(
+        Text(line.time, style="dim"),
+        Text(line.type, style=colour),
+        *map(Text, (line.source, line.client, line.who)),
+        Text(line.what, style=colour),
+    )
+    return row
+
+
+@contextlib.contextmanager
+def _until_nobody_reads() -> Iterator[None]:
+    """A closed pipe is the reader's way to say that it has enough: a clean end, with nothing left to flush."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

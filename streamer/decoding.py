@@ -1,0 +1,119 @@
+"""From a record's value to an event, whatever format it was written in; by its bytes alone.
+
+Question: how is the format known? Choice: by the first byte, because no two can be taken for one another: Confluent's
+prefix begins with 00, JSON with `{`, and a bare datum with the length of `event_id`, which is always 36 (`H`). So one
+topic may hold all three, as it does after an operator changed `kafka.value_format`, and headers (which repeat facts
+and may be switched off) are not needed. Rejected: the `content-type` header, or the configured format, which is only
+what is written from now on.
+
+This room must never guess at a value it cannot read: that is `Undecodable`, and whoever reads decides what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from streamer import avro
+from streamer.errors import Misconfigured, StreamerError
+
+_CONFLUENT: Final = 0x00
+_JSON: Final = ord("{")
+_DATUM: Final = 2 * 36  # Avro's zigzag of the length of a UUID's text
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS: Final = timedelta(milliseconds=1)
+_PLAIN: Final[Mapping[str, type]] = {"string": str, "long": int, "boolean": bool}
+
+
+class Undecodable(StreamerError):
+    """A value that is no event in any of the three formats; the message says why."""
+
+
+class Schemas(Protocol):
+    """Where a writer's schema is found: the schema registry."""
+
+    async def schema(self, schema_id: int) -> str:
+        """The text of the schema with this id."""
+
+
+class Decoder:
+    """Decodes values.
+
+    Args:
+        schemas: the registry, which remembers what it was asked; None where no value can be in Confluent's format.
+    """
+
+    def __init__(self, schemas: Schemas | None = None) -> None:
+        self._schemas = schemas
+
+    async def event(self, value: bytes | None) -> dict[str, Any]:
+        """The event of a record's value: the fields of our schema in its order, instants in ms.
+
+        Raises:
+            Undecodable: it is none.
+            Unready: the registry must be asked for the writer's schema, and does not answer.
+            Misconfigured: it refuses us, or knows no such schema: a wrong registry must not pass for bad records.
+        """
+        if not value:
+            raise Undecodable("it has no value; event topics never carry tombstones")
+        match value[0]:
+            case first if first == _CONFLUENT:
+                return await self._framed(value)
+            case first if first == _JSON:
+                return _of_json(value)
+            case first if first == _DATUM:
+                return _of_datum(value)
+        raise Undecodable(f"its value begins with {value[:5].hex(' ')}: neither Confluent's prefix, nor Avro, nor JSON")
+
+    async def _framed(self, value: bytes) -> dict[str, Any]:
+        try:
+            schema_id, datum = avro.unframe(value)
+        except Misconfigured as error:
+            raise Undecodable(str(error)) from error
+        if self._schemas is None:
+            raise Undecodable(f"its schema {schema_id} stands in a registry, and none is known here")
+        return _of_datum(datum, await self._schemas.schema(schema_id))
+
+
+def _of_datum(datum: bytes, writer: str | None = None) -> dict[str, Any]:
+    try:
+        return avro.decode_event(datum, writer)
+    except Misconfigured as error:
+        raise Undecodable(str(error)) from error
+
+
+def _of_json(value: bytes) -> dict[str, Any]:
+    """The record of the one JSON form; what a later version appended is left out, what an earlier one lacks is null."""
+    try:
+        record: dict[str, Any] = _read(json.loads(avro.schema_text(avro.EVENT)), json.loads(value), {})
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise Undecodable(f"its JSON is no event: {error}") from error
+    return record
+
+
+def _read(schema: Any, value: Any, named: dict[str, Any]) -> Any:
+    """A JSON value as its Avro type has it; `named` collects the records met, which are later referred to by name."""
+    if isinstance(schema, list):
+        return None if value is None else _read(schema[1], value, named)
+    if isinstance(schema, str):
+        return _read(named[schema], value, named) if schema in named else _checked(_PLAIN[schema], value)
+    if schema.get("logicalType") == "timestamp-millis":
+        return (datetime.fromisoformat(value) - _EPOCH) // _MS
+    match schema["type"]:
+        case "array":
+            return [_read(schema["items"], part, named) for part in value]
+        case "record":
+            named[schema["name"]] = schema
+            fields = ((f["name"], f["type"], value.get(f["name"])) for f in schema["fields"])
+            return {name: _read(form, part, named) for name, form, part in fields}
+        case plain:
+            return _checked(_PLAIN[plain], value)
+
+
+def _checked(wanted: type, value: Any) -> Any:
+    if type(value) is not wanted:
+        raise TypeError(f"{value!r:.60} stands where a {wanted.__name__} is wanted")
+    return value

@@ -1,0 +1,85 @@
+"""Tokens for SASL OAUTHBEARER: client credentials of RFC 6749, fetched once and renewed before they expire.
+
+Question: by which HTTP client? Choice: `urllib` of the standard library, in a thread, under a limit. It is one small
+POST an hour, and every command that opens a connection gets it without being handed a client. Rejected: httpx, which
+belongs to the rooms that talk to Intersight and to the registry; a token source that the caller must pass in, because
+each new command would have to remember it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import Final
+
+from aiokafka.abc import AbstractTokenProvider
+
+from streamer.errors import Misconfigured
+
+LIMIT_S: Final = 10.0
+RENEW_AFTER: Final = 0.8  # of the lifetime, as Kafka's own clients do
+UNKNOWN_LIFETIME_S: Final = 60.0  # RFC 6749 only recommends `expires_in`
+
+
+class Bearer(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is half typed
+    """What aiokafka asks for a token whenever it opens a connection; one token serves them all.
+
+    Args:
+        url: the token endpoint, http or https; verified against the system's authorities.
+        client_id, client_secret: sent as HTTP basic authentication.
+        scope: sent if given.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        client_id: str,
+        client_secret: str,
+        scope: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise Misconfigured(f"kafka.sasl_oauth_token_url: {url!r} is given, an http or https URL is wanted")
+        self._url = url
+        self._credentials = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        self._scope = scope
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._token = ""
+        self._renew_at = float("-inf")
+
+    async def token(self) -> str:
+        """A token that is good for a while.
+
+        Raises:
+            OSError: the endpoint cannot be reached or gives none; aiokafka takes it for a failed connection.
+        """
+        async with self._turn:
+            asked_at = self._clock()
+            if asked_at >= self._renew_at:
+                self._token, lifetime_s = await asyncio.to_thread(self._fetch)
+                self._renew_at = asked_at + lifetime_s * RENEW_AFTER
+            return self._token
+
+    def _fetch(self) -> tuple[str, float]:
+        form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
+        request = urllib.request.Request(  # noqa: S310 - http or https, see above
+            self._url,
+            data=urllib.parse.urlencode(form).encode(),
+            headers={"Authorization": f"Basic {self._credentials}", "Accept": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as reply:  # noqa: S310
+                body = json.load(reply)
+            return str(body["access_token"]), float(body.get("expires_in") or UNKNOWN_LIFETIME_S)
+        except OSError as error:
+            raise OSError(f"no token from {self._url}: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OSError(f"no token from {self._url}: the reply is no OAuth token response") from error

@@ -1,0 +1,115 @@
+"""An event as one line for a person: who, with what, from where, and what it means; nothing that could deceive.
+
+Names of applications and people come from outside, and whoever attacks may choose them: no text may end a line, move
+the cursor, colour the screen or turn the direction of what follows. Everything here is a pure function of an event as
+`avro.decode_event` gives it. It must never leave out a changed field, and never print a whole token: `--output
+ndjson` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, Final
+
+from streamer import avro
+from streamer.printable import printable
+
+Event = Mapping[str, Any]
+
+LONGEST: Final = 60  # letters of one value; a client's name may be 32 KiB
+_INSTANTS: Final = {"last_login_time", "access_expiration_time", "expiration_time", "create_time", "mod_time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event in columns; all of them printable, none longer than a person reads.
+
+    `time` is the event's own (RFC 3339 UTC); `client` the application; `who` the person and the address; `what` the
+    cause or the changed fields.
+    """
+
+    time: str
+    type: str
+    source: str
+    client: str
+    who: str
+    what: str
+
+
+def of(event: Event) -> Line:
+    """The line of an event."""
+    token = event["after"] or event["before"] or {}
+    return Line(
+        time=avro.rfc3339(event["event_time"]),
+        type=printable(event["event_type"]),
+        source=printable(event["source"]),
+        client=short(token.get("client_name") or token.get("client_id") or f"token {event['moid']}"),
+        who=_who(event, token),
+        what=_what(event),
+    )
+
+
+def plain(line: Line) -> str:
+    """The line as text, columns apart by two blanks."""
+    return "  ".join(column for column in astuple(line) if column)
+
+
+def short(text: str) -> str:
+    """The text, printable and cut to what a line can bear."""
+    shown = printable(text[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+
+
+def _who(event: Event, token: Mapping[str, Any]) -> str:
+    user = event["user"] or {}
+    name = user.get("email") or user.get("name") or token.get("user_moid")
+    address = token.get("client_ip_address") or token.get("last_login_client")
+    return " from ".join(short(part) for part in (name, address) if part)
+
+
+def _what(event: Event) -> str:
+    match event["event_type"]:
+        case "created":
+            return _creation(event)
+        case "deleted":
+            return _deletion(event)
+        case _:
+            return _modification(event)
+
+
+def _creation(event: Event) -> str:
+    if event["retracts"]:
+        return f"is back: takes the deletion {printable(event['retracts'])} back"
+    return "was there before (baseline)" if event["baseline"] else "is new"
+
+
+def _deletion(event: Event) -> str:
+    evidence = event["delete_evidence"] or {}
+    by = evidence.get("actor") or evidence.get("actor_ip")
+    return printable(event["delete_cause"] or "gone") + (f" by {short(by)}" if by else "")
+
+
+def _modification(event: Event) -> str:
+    """The kinds of change, then each field from what to what; ModTime says nothing beside others."""
+    before, after = event["before"] or {}, event["after"] or {}
+    names = [name for name in event["changed_fields"] if name != "mod_time"] or event["changed_fields"]
+    fields = ", ".join(f"{printable(name)} {_step(name, before.get(name), after.get(name))}" for name in names)
+    return f"{printable('+'.join(event['change_kinds']))}: {fields}"
+
+
+def _step(name: str, before: Any, after: Any) -> str:
+    if isinstance(before, Sequence) and isinstance(after, Sequence) and not isinstance(before, str):
+        gone, come = [v for v in before if v not in after], [v for v in after if v not in before]
+        return " ".join([f"-{_shown(name, v)}" for v in gone] + [f"+{_shown(name, v)}" for v in come])
+    return f"{_shown(name, before)} -> {_shown(name, after)}"
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    if name in _INSTANTS:
+        return avro.rfc3339(value)
+    if isinstance(value, Mapping):  # a tag
+        return short(f"{value['key']}={value['value'] or ''}")
+    return short(str(value))

@@ -1,0 +1,267 @@
+"""`streamer follow` as a process: events on stdout and nothing else, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from array import array
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer import avro
+from streamer.avro import Values
+from streamer.commands.follow import instant
+from streamer.config import RegistrySettings
+from streamer.registry import Registry
+from tests.services import kafka
+from tests.services.feed import NOON, event, events, feed, token
+
+COMMAND = (sys.executable, "-m", "streamer", "follow")
+LIMIT_S = 60
+
+
+def _environ(bootstrap: str, prefix: str, **more: str) -> dict[str, str]:
+    kafka_keys = {"BOOTSTRAP_SERVERS": bootstrap, "TOPIC_PREFIX": prefix, "VALUE_FORMAT": "avro"}
+    return {**os.environ, **{f"STREAMER_KAFKA__{key}": value for key, value in kafka_keys.items()}, **more}
+
+
+@asynccontextmanager
+async def _started(environ: dict[str, str], folder: Path, *options: str, out: Any = PIPE) -> AsyncIterator[Process]:
+    """The running command; gone when the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *options, cwd=folder, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=PIPE
+    )
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _run(environ: dict[str, str], folder: Path, *options: str) -> tuple[int | None, str, str]:
+    """Exit status, stdout and stderr of a run that ends by itself."""
+    async with _started(environ, folder, *options) as process:
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+
+async def _to_end(environ: dict[str, str], folder: Path, *options: str) -> tuple[int | None, str, str]:
+    return await _run(environ, folder, "--from-beginning", "--until-end", *options)
+
+
+async def test_ndjson_is_the_one_json_form_in_order(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """Each event is one line of the JSON form, in the order of sequence, and stdout holds nothing else."""
+    async with feed(kafka.bootstrap, prefix) as writer:
+        made = events(range(1, 31))
+        await writer.write(*made)
+        status, out, err = await _to_end(_environ(kafka.bootstrap, prefix), tmp_path, "--output", "ndjson")
+
+    forms = [avro.json_line(avro.decode_event(avro.encode_event(one)), avro.EVENT).decode() for one in made]
+    assert (status, out.splitlines()) == (0, forms)
+    assert err == f"streamer: {prefix}.{{created,modified,deleted}}: ordered by source and sequence, within 2 s\n"
+
+
+async def test_filters_hide_and_never_claim_a_gap(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """`--type` and `--moid` leave out what is not wanted; what they leave out is not missing."""
+    environ = _environ(kafka.bootstrap, prefix)
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(1, 13)))
+        options = ("--output", "ndjson", "--type", "deleted", "--type", "created")
+        _, by_type, err = await _to_end(environ, tmp_path, *options)
+        _, by_moid, _ = await _to_end(environ, tmp_path, "--output", "ndjson", "--moid", event(5).moid)
+
+    assert [json.loads(line)["sequence"] for line in by_type.splitlines()] == [1, 3, 4, 6, 7, 9, 10, 12]
+    assert [json.loads(line)["sequence"] for line in by_moid.splitlines()] == [5]
+    assert "gap" not in err
+
+
+async def test_a_line_for_a_person_cannot_be_forged(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """An application's name with line ends, escapes and marks of direction stays on its line, visible."""
+    hostile = "ok\r\n2026 deleted \x1b[2J\u202e[red]x"
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(event(1, "created", after=token(client_name=hostile)))
+        _, out, _ = await _to_end(_environ(kafka.bootstrap, prefix), tmp_path)
+
+    (line,) = out.splitlines()
+    assert "ok\\r\\n2026 deleted \\u001b[2J\\u202e[red]x" in line
+    assert line.startswith("2026-09-21T14:13:21.000Z  created  prod  ")
+
+
+async def test_a_terminal_gets_colours_and_no_others(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """On a terminal the type is coloured; what a name contains is neither markup nor an escape."""
+    ours, theirs = pty.openpty()
+    environ = _environ(kafka.bootstrap, prefix, TERM="xterm-256color", COLUMNS="160")
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(event(1, "created", after=token(client_name="\x1b[31m[bold]x")))
+        async with _started(environ, tmp_path, "--from-beginning", "--until-end", out=theirs) as process:
+            await process.communicate()
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert "\x1b[32mcreated" in shown
+    assert "\\u001b[31m[bold]x" in shown
+    assert "\x1b[31m" not in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_it_after_its_line(
+    kafka: kafka.Given, prefix: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Status 0, offsets committed: the group's next run shows only what came later."""
+    environ = _environ(kafka.bootstrap, prefix)
+    options = ("--group", f"{prefix}-g", "--from-beginning", "--output", "ndjson")
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(1, 11)))
+        async with _started(environ, tmp_path, *options) as process:
+            assert process.stdout is not None
+            for _ in range(10):
+                await process.stdout.readline()
+            process.send_signal(number)
+            _, err = await process.communicate()
+        await writer.write(event(11))
+        _, out, _ = await _to_end(environ, tmp_path, *options)
+
+    assert (process.returncode, "Traceback" in err.decode()) == (0, False)
+    assert [json.loads(line)["sequence"] for line in out.splitlines()] == [11]
+
+
+async def test_killed_it_loses_nothing(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """SIGKILL in the middle of its output: the lines of both runs together are all events."""
+    environ = _environ(kafka.bootstrap, prefix)
+    options = ("--group", f"{prefix}-g", "--from-beginning", "--output", "ndjson")
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(1, 401)))
+        async with _started(environ, tmp_path, *options) as process:
+            assert process.stdout is not None
+            lines = [await process.stdout.readline() for _ in range(100)]
+            process.kill()
+            rest, _ = await process.communicate()
+            whole = rest.rpartition(b"\n")[0].splitlines()
+        status, out, err = await _to_end(environ, tmp_path, *options)
+
+    shown = [json.loads(line)["sequence"] for line in [*lines, *whole, *out.encode().splitlines()]]
+    assert (status, set(range(1, 401)) - set(shown)) == (0, set()), err
+
+
+async def test_a_closed_pipe_is_a_clean_end(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """Like `| head -1`: the reader has enough, so status 0 and no complaint."""
+    reading, writing = os.pipe()
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(1, 2001)))
+        environ = _environ(kafka.bootstrap, prefix)
+        async with _started(environ, tmp_path, "--from-beginning", out=writing) as process:
+            os.close(writing)
+            await asyncio.to_thread(os.read, reading, 10)
+            os.close(reading)
+            _, err = await process.communicate()
+
+    assert process.returncode == 0
+    assert err.decode().count("\n") == 1, err.decode()
+
+
+async def test_a_reader_that_does_not_read_cannot_hold_it(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """With a full pipe the first SIGINT waits for the line in hand, the second ends the process at once."""
+    reading, writing = os.pipe()
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(1, 2001)))
+        environ = _environ(kafka.bootstrap, prefix)
+        async with _started(environ, tmp_path, "--from-beginning", out=writing) as process:
+            await _no_more_comes(reading)
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(process.wait(), 1)
+            process.send_signal(signal.SIGINT)
+            await process.wait()
+    os.close(reading)
+    os.close(writing)
+
+    assert process.returncode == -signal.SIGINT
+
+
+async def _no_more_comes(pipe: int) -> None:
+    """Until a pipe that nobody reads holds something, and for half a second nothing more."""
+    before, held = -1, 0
+    while held == 0 or held != before:
+        await asyncio.sleep(0.5)
+        before, held = held, array("i", fcntl.ioctl(pipe, termios.FIONREAD, b"    "))[0]
+
+
+async def test_what_is_no_event_and_what_is_missing_is_told(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """Places on stderr, the events around them on stdout, and a run that ends by itself ends with status 1."""
+    async with feed(kafka.bootstrap, prefix, partitions=1) as writer:
+        await writer.write(event(1, "created"))
+        await writer.write_raw(b"\xff\xfe")
+        await writer.write(event(5, "created"))
+        environ = _environ(kafka.bootstrap, prefix)
+        status, out, err = await _to_end(environ, tmp_path, "--output", "ndjson")
+
+    assert (status, len(out.splitlines())) == (1, 2)
+    assert f"skipped {prefix}.created-0 at offset 2: its value begins with ff fe" in err
+    assert "gap in prod: sequences 2 to 4 are in no partition, before 5" in err
+    assert "1 records are no events" in err
+
+
+async def test_confluents_format_is_read_with_the_registry(
+    kafka: kafka.Given, registry: Any, prefix: str, tmp_path: Path
+) -> None:
+    """The writer's schema comes from the registry by its id; a record of an id it does not know ends the run."""
+    settings = RegistrySettings(url=registry.url)
+    async with Registry(settings) as client:
+        made = await client.register(f"{prefix}.created-value", avro.schema_text(avro.EVENT))
+    environ = _environ(kafka.bootstrap, prefix, STREAMER_REGISTRY__URL=registry.url)
+    environ["STREAMER_KAFKA__VALUE_FORMAT"] = "confluent"
+    async with feed(kafka.bootstrap, prefix, partitions=1) as writer:
+        await writer.write(event(1, "created"), values=Values("confluent", {"created": made}))
+        good = await _to_end(environ, tmp_path, "--output", "ndjson")
+        await writer.write_raw(avro.frame(avro.encode_event(event(2)), 999_999))
+        bad = await _to_end(environ, tmp_path)
+
+    assert (good[0], json.loads(good[1])["sequence"]) == (0, 1)
+    assert (bad[0], "has no schema with id 999999" in bad[2], "registry.url" in bad[2]) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--output", "ocsf"], "--output ocsf is not part of this version"),
+        (["--output", "ecs"], "--output ecs is not part of this version"),
+        (["--since", "yesterday"], "'yesterday' is given, wanted an age such as 15m"),
+        (["--since", "2026-11-25T08:00:00"], "a time with its zone"),
+        (["--since", "15m", "--from-beginning"], "exclude each other"),
+    ],
+)
+def test_wrong_usage_is_status_2(tmp_path: Path, options: list[str], said: str) -> None:
+    """The message names what was given and what is wanted."""
+    done = subprocess.run([*COMMAND, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_since_is_an_age_or_a_time() -> None:
+    """`15m` is 15 minutes ago; a time with a zone is itself."""
+    before = time.time_ns() // 1_000_000
+    age = instant(None, None, "15m")  # type: ignore[arg-type]
+    assert age is not None
+    assert before - 900_000 - 1 <= age <= time.time_ns() // 1_000_000 - 900_000 + 1
+    assert instant(None, None, "2026-09-21T16:13:20+02:00") == NOON  # type: ignore[arg-type]
+
+
+def test_the_help_has_two_examples() -> None:
+    """`--help` says what it does, each option, and two examples."""
+    told = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, check=True).stdout
+    assert told.count("  streamer follow ") == 2
