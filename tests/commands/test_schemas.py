@@ -200,7 +200,7 @@ async def test_a_registry_cannot_write_to_the_terminal() -> None:
         result = await call("check", url=url)
 
     assert result.stdout.count("\n") == 4
-    assert r"version 1: \u001b[2J forged" in result.stdout
+    assert r"version 1: \u001b[2J\nforged\t" in result.stdout
     assert all(cell.isprintable() for line in result.stdout.splitlines() for cell in line.split("\t"))
 
 
