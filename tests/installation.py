@@ -18,7 +18,8 @@ from streamer.demo.simulator import Simulator
 from streamer.serving import serve
 from tests import judge
 from tests.process import Process
-from tests.services import kafka, registry
+from tests.services import kafka
+from tests.services.registry import Given as Schemas
 
 Credential = Literal["rsa", "ec", "oauth"]
 ACCEPTED = "poll.accepted"
@@ -38,7 +39,7 @@ class Around:
     prefix: str
 
     @classmethod
-    def of(cls, broker: kafka.Given | kafka.Broker, schemas: registry.Given, prefix: str) -> Around:
+    def of(cls, broker: kafka.Given | kafka.Broker, schemas: Schemas, prefix: str) -> Around:
         """From the fixtures."""
         return cls(broker.bootstrap, schemas.url, prefix)
 

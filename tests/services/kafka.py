@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -27,6 +28,7 @@ KAFKA = "4.3.1"
 LOG4J = "2.25.4"  # Kafka ships log4j-core without a binding: without this nothing is logged
 JAVA_AT_LEAST = 17
 FIRST_PORT = 19092  # below the ephemeral range
+SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL", "CONTROLLER")  # one port each, in this order
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -37,10 +39,12 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>{LOG4J}</version></dependency>
   </dependencies>
 </project>
-"""  # noqa: E501 - one dependency, one line
+"""
 
-LOG4J2 = """<Configuration><Appenders><Console name="C"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
-<Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers></Configuration>
+LOG4J2 = """<Configuration>
+  <Appenders><Console name="C"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
+  <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers>
+</Configuration>
 """
 
 
@@ -62,7 +66,7 @@ class Options:
 
     Attributes:
         authorizer: ACLs are enforced; the PLAINTEXT listener's ANONYMOUS and the user `admin` are super users.
-        users: SCRAM-SHA-512 users by name with their passwords; opens SASL_PLAINTEXT and SASL_SSL.
+        users: SCRAM users by name with their passwords; opens SASL_PLAINTEXT and SASL_SSL.
         tls: opens SSL with a self-signed certificate (`Broker.ca_file`).
         session_ms: how long the controller waits for a broker that died; a restart after SIGKILL takes that long.
         properties: further lines of server.properties, which win.
@@ -99,7 +103,7 @@ class Broker(jvm.Jvm):
         self._host, self._port = loopback()
         self._java = jvm.java(JAVA_AT_LEAST)
         self._classpath = f"{installed()}/*"
-        super().__init__(self._command("-Xmx256m", "kafka.Kafka", "server.properties"), folder, self._serves)
+        super().__init__(self._invocation("-Xmx256m", "kafka.Kafka", "server.properties"), folder, self._serves)
         self._prepare()
 
     @property
@@ -116,7 +120,7 @@ class Broker(jvm.Jvm):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _command(self, heap: str, main: str, *arguments: str) -> list[str]:
+    def _invocation(self, heap: str, main: str, *arguments: str) -> list[str]:
         flags = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=log4j2.xml"]
         return [self._java, heap, *flags, "-cp", self._classpath, main, *arguments]
 
@@ -129,9 +133,12 @@ class Broker(jvm.Jvm):
         lines = [f"{name}={value}" for name, value in self._properties().items()]
         (self.folder / "server.properties").write_text("\n".join(lines))
         cluster = "k" + secrets.token_urlsafe(16)[:21]  # an id that begins with "-" is taken for an option
-        scram = [f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in self.options.users.items()]
-        added = [part for user in scram for part in ("--add-scram", user)]
-        command = self._command(
+        logins = [
+            f"{mechanism}=[name={name},password={word}]"
+            for (name, word), mechanism in product(self.options.users.items(), SCRAM)
+        ]
+        added = [part for login in logins for part in ("--add-scram", login)]
+        command = self._invocation(
             "-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties", *added
         )
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
@@ -159,6 +166,7 @@ class Broker(jvm.Jvm):
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",  # tests use time-outs of a second
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
+            "log.initial.task.delay.ms": "3600000",  # no retention: tests write with clocks of their own, long past
             "log.cleaner.backoff.ms": "200",
             "log.cleaner.dedupe.buffer.size": "8388608",
             "log.index.size.max.bytes": "1048576",
@@ -169,10 +177,15 @@ class Broker(jvm.Jvm):
             properties["authorizer.class.name"] = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
             properties["super.users"] = "User:ANONYMOUS;User:admin"
         if self.options.users:
-            properties["sasl.enabled.mechanisms"] = "SCRAM-SHA-512"
+            properties["sasl.enabled.mechanisms"] = ",".join(SCRAM)
+            for listener, mechanism in product(("sasl_plaintext", "sasl_ssl"), SCRAM):
+                module = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+                properties[f"listener.name.{listener}.{mechanism.lower()}.sasl.jaas.config"] = module
         if self.ca_file.exists():
             properties["ssl.keystore.type"] = "PEM"
             properties["ssl.keystore.location"] = str(self.ca_file)
+            properties["ssl.truststore.type"] = "PEM"  # so that it may ask clients for a certificate
+            properties["ssl.truststore.location"] = str(self.ca_file)
         return properties | dict(self.options.properties)
 
     def _serves(self) -> bool:
@@ -188,7 +201,7 @@ class Broker(jvm.Jvm):
 
 
 def admin(bootstrap: str) -> AdminClient:
-    """librdkafka's administrator: ACLs, SCRAM users and the like, which aiokafka does not have."""
+    """Librdkafka's administrator: ACLs, SCRAM users and the like, which aiokafka does not have."""
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
 

@@ -72,6 +72,7 @@ def _consumed(bootstrap: str, isolation: str, end: dict[tuple[str, int], int]) -
             "isolation.level": isolation,
             "enable.partition.eof": True,
             "fetch.queue.backoff.ms": 10,
+            "fetch.wait.max.ms": 10,  # the end of a partition is told by an empty fetch
             "log_level": 0,
         }
     )
@@ -79,6 +80,8 @@ def _consumed(bootstrap: str, isolation: str, end: dict[tuple[str, int], int]) -
     waiting = {at for at, offset in end.items() if offset > 0}
     deadline = time.monotonic() + READ_LIMIT_S
     try:
+        for topic in {topic for topic, _ in waiting}:  # else librdkafka asks for a leader only after half a second
+            consumer.list_topics(topic, timeout=READ_LIMIT_S)
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in waiting])
         while waiting:
             assert time.monotonic() < deadline, f"no end of {sorted(waiting)} within {READ_LIMIT_S} s"

@@ -1,0 +1,262 @@
+"""The topics of one prefix: their names, their partitions, and whether what stands in Kafka can carry our promises.
+
+Missing topics are created; existing ones are read, compared and never altered: they belong to the operator. (The
+client's `alter_configs` replaces the whole set of a topic's settings: one careless key, and `P.state` would expire.)
+
+Question: what if a topic differs? Choice: refuse to start where an event or a row would land where no reader looks for
+it (partitions and cleanup of `P.state`, unequal event topics), warn about everything else, and go on with the event
+count that is there. Rejected: to start on a `P.state` whose settings we may not read; unproven is as bad as wrong.
+
+Question: which settings are given to a new topic? Choice: those the promises need. `compression.type` and
+`retention.bytes` are not among them: a cluster-wide policy is the operator's, and Kafka's default suits us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.partitioner import murmur2
+
+from streamer.config import KafkaSettings
+from streamer.errors import Misconfigured, Unready
+from streamer.kafka import administration
+from streamer.kafka.administration import Found
+from streamer.kafka.connection import EMBEDDED_PARTITIONS, Connection
+
+LIMIT_S: Final = 30.0  # all of `ensure`
+LONGEST_NAME: Final = 249  # Kafka's limit, of the whole topic name
+LONGEST_SUFFIX: Final = len(".snapshots.json")
+REPORT_PARTITIONS: Final = 1  # of `P.snapshots`, which we create: one report a poll
+CONTROL_RETENTION_MS: Final = 7 * 86_400_000
+LARGEST_MESSAGE: Final = 2 * 2**20  # an event is under 1.5 MiB
+REPLICAS: Final = 3  # where none is asked for, and the brokers are that many
+EVENTS: Final = ("created", "modified", "deleted")
+
+_WRITABLE: Final = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def partition_of(key: bytes, count: int) -> int:
+    """The partition of a key among `count`, as Kafka's default partitioner has it: `(murmur2 & 0x7fffffff) % count`."""
+    return int(murmur2(key) & 0x7FFFFFFF) % count
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The topic names of one prefix.
+
+    Raises:
+        Misconfigured: Kafka cannot have topics of that prefix.
+    """
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        room = LONGEST_NAME - LONGEST_SUFFIX
+        if not _WRITABLE.fullmatch(self.prefix) or len(self.prefix) > room or self.prefix in (".", ".."):
+            raise Misconfigured(
+                f"kafka.topic_prefix {self.prefix!r} is given, 1 to {room} of a-z A-Z 0-9 . _ - are wanted"
+            )
+
+    def of(self, suffix: str) -> str:
+        """The topic `prefix.suffix`."""
+        return f"{self.prefix}.{suffix}"
+
+    def suffix(self, topic: str) -> str:
+        """What stands behind the prefix and its dot.
+
+        Raises:
+            ValueError: a topic of another prefix.
+        """
+        head = f"{self.prefix}."
+        if not topic.startswith(head):
+            raise ValueError(f"{topic} is no topic of {self.prefix}")
+        return topic[len(head) :]
+
+    @property
+    def created(self) -> str:
+        """Events of new tokens."""
+        return self.of("created")
+
+    @property
+    def modified(self) -> str:
+        """Events of changed tokens."""
+        return self.of("modified")
+
+    @property
+    def deleted(self) -> str:
+        """Events of tokens that are gone."""
+        return self.of("deleted")
+
+    @property
+    def all(self) -> str:
+        """Every event once more, in one topic."""
+        return self.of("all")
+
+    @property
+    def snapshots(self) -> str:
+        """One report a poll."""
+        return self.of("snapshots")
+
+    @property
+    def state(self) -> str:
+        """Compacted: what a restart goes on from."""
+        return self.of("state")
+
+    @property
+    def control(self) -> str:
+        """Commands from operators."""
+        return self.of("control")
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The topics that each event goes to one of."""
+        return tuple(map(self.of, EVENTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many partitions there really are (of each event topic, of state, of snapshots), and what looked odd."""
+
+    events: int
+    state: int
+    snapshots: int
+    warnings: tuple[str, ...] = ()
+
+
+async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
+    """Create what is missing of created, modified, deleted, snapshots, state and control; compare what is there.
+
+    Raises:
+        Misconfigured: a right is missing, Kafka refuses a setting, or a topic cannot carry the promises.
+        Unready: Kafka cannot be reached in time, or a topic is missing and is not ours to create.
+    """
+    names = Names(settings.topic_prefix)
+    if connection.embedded:  # its topics come when they are first asked for
+        return Layout(EMBEDDED_PARTITIONS, EMBEDDED_PARTITIONS, EMBEDDED_PARTITIONS)
+    admin = connection.admin()
+    with connection.reaching("look after the topics"):
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await admin.start()
+                warnings = await _complete(admin, names, settings)
+                found = await administration.described(admin, tuple(_partitions(names, settings)))
+        finally:
+            await admin.close()
+    _refuse(names, settings, found)
+    return Layout(
+        events=found[names.created].partitions,
+        state=found[names.state].partitions,
+        snapshots=found[names.snapshots].partitions,
+        warnings=(*warnings, *_oddities(names, settings, found)),
+    )
+
+
+# What is wanted...
+
+
+def _partitions(names: Names, settings: KafkaSettings) -> dict[str, int]:
+    """Every topic of the service with its number of partitions."""
+    return {
+        **dict.fromkeys(names.events, settings.event_partitions),
+        names.snapshots: REPORT_PARTITIONS,
+        names.state: settings.state_partitions,
+        names.control: settings.state_partitions,
+    }
+
+
+def _settings(names: Names, settings: KafkaSettings, topic: str, replicas: int) -> dict[str, str]:
+    """The topic settings that the promises need, as Kafka spells them."""
+    common = {
+        "min.insync.replicas": str(min(2, replicas)),
+        "message.timestamp.type": "CreateTime",  # the record's timestamp is ours
+        "message.timestamp.after.max.ms": str(2**63 - 1),  # a worker's clock ahead must not stop the feed
+    }
+    if topic == names.state:
+        return common | {
+            "cleanup.policy": "compact",
+            "max.message.bytes": str(LARGEST_MESSAGE),
+            "segment.bytes": str(64 * 2**20),
+            "segment.ms": str(3_600_000),
+            "min.cleanable.dirty.ratio": "0.1",
+        }
+    kept_ms = CONTROL_RETENTION_MS if topic == names.control else int(settings.retention * 1000)
+    largest = {"max.message.bytes": str(LARGEST_MESSAGE)} if topic in names.events else {}
+    return common | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)} | largest
+
+
+async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings) -> tuple[str, ...]:
+    """Create what is missing; what the operator should know of it."""
+    partitions = _partitions(names, settings)
+    missing = await administration.missing(admin, partitions)
+    if not missing:
+        return ()
+    if not settings.create_topics:
+        raise Unready(
+            f"kafka.create_topics is false and these topics do not exist: {', '.join(sorted(missing))}",
+            hint="create them, or set kafka.create_topics: true",
+        )
+    replicas = settings.replication_factor or min(REPLICAS, await administration.brokers(admin))
+    await administration.create(
+        admin,
+        [
+            NewTopic(topic, partitions[topic], replicas, topic_configs=_settings(names, settings, topic, replicas))
+            for topic in sorted(missing)
+        ],
+    )
+    if settings.replication_factor is None and replicas < REPLICAS:
+        return (
+            f"new topics got a replication factor of {replicas}, as many as there are brokers; {REPLICAS} is wanted",
+        )
+    return ()
+
+
+# The comparison...
+
+
+def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
+    """What cannot work."""
+    counts = {topic: found[topic].partitions for topic in names.events}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise Misconfigured(
+            f"the event topics must have the same number of partitions: {told}",
+            hint="add partitions to the smaller ones with kafka-topics --alter --partitions, before any event is there",
+        )
+    state = found[names.state]
+    if state.partitions != settings.state_partitions:
+        raise Misconfigured(
+            f"kafka.state_partitions: {settings.state_partitions} is given, topic {names.state} has {state.partitions}",
+            hint=f"set kafka.state_partitions: {state.partitions}; the number is fixed once the topic exists",
+        )
+    if state.settings is None:
+        raise Misconfigured(
+            f"this user may not read the settings of topic {names.state}: cleanup.policy=compact must be proven",
+            hint=f"grant DescribeConfigs on topic {names.state}",
+        )
+    policy = state.settings.get("cleanup.policy")
+    if policy != "compact":
+        raise Misconfigured(
+            f"topic {names.state}: cleanup.policy is {policy}, compact is wanted: the state would be deleted",
+            hint=f"kafka-configs --alter --topic {names.state} --add-config cleanup.policy=compact",
+        )
+
+
+def _oddities(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
+    """What works, but not as configured."""
+    for topic, wanted in _partitions(names, settings).items():
+        there = found[topic]
+        if there.partitions != wanted:
+            yield f"topic {topic} has {there.partitions} partitions, {wanted} is wanted; used as found"
+        if settings.replication_factor not in (None, there.replicas):
+            yield f"topic {topic} has {there.replicas} replicas, {settings.replication_factor} is wanted"
+        if there.settings is None:
+            yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
+            continue
+        for key, value in _settings(names, settings, topic, there.replicas).items():
+            if there.settings.get(key) != value:
+                yield f"topic {topic}: {key} is {there.settings.get(key)}, {value} is wanted"

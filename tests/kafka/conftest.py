@@ -1,0 +1,37 @@
+"""The broker on which rights, users and certificates are tried: one for all tests of the Kafka border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import kafka
+
+USERS = {"admin": "admin-word", "alice": "alice-word"}
+_JAAS = "org.apache.kafka.common.security"
+SECURITY = {
+    "auto.create.topics.enable": "true",  # as many clusters have it: a question must not make a topic
+    "listener.name.sasl_plaintext.sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,PLAIN,OAUTHBEARER",
+    "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+        f'{_JAAS}.plain.PlainLoginModule required user_alice="alice-word";'
+    ),
+    "listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config": (
+        f'{_JAAS}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";'
+    ),
+    "listener.name.ssl.ssl.client.auth": "required",
+}
+
+
+@pytest.fixture(scope="session", name="guarded")
+def _guarded(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
+    """A broker with an authorizer, SASL users `admin` (all rights) and `alice` (none), TLS and client certificates."""
+    assert kafka_jars.exists()
+    options = kafka.Options(authorizer=True, users=USERS, tls=True, properties=SECURITY)
+    broker = kafka.Broker(tmp_path_factory.mktemp("guarded"), options)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.remove()
