@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamer.errors import Misconfigured
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.span import enter
 from streamer.state import SourceRow, SourceState, TokenRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
@@ -32,8 +33,12 @@ class Restored:
     state: SourceState = field(default_factory=SourceState)
 
 
-async def restore(connection: Connection, topic: str, partition: int, sources: Collection[str]) -> dict[str, Restored]:
+async def restore(
+    connection: Connection, topic: str, partition: int, sources: Collection[str] | None
+) -> dict[str, Restored]:
     """The state of the sources named, whether the log knows them or not; rows of others are passed over.
+
+    None names all that the log knows.
 
     Raises:
         Unready: Kafka does not answer.
@@ -44,13 +49,14 @@ async def restore(connection: Connection, topic: str, partition: int, sources: C
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     for key, value in rows.items():
         source, kind, moid = _parted(topic, partition, key)
-        if source not in sources:
+        if sources is not None and source not in sources:
             continue
         if not kind:
             owns[source] = value
         elif kind == "t":
             tokens[source][moid] = TokenRow.from_bytes(value)
-    return {source: _restored(owns.get(source, b""), tokens[source]) for source in sources}
+    named = owns.keys() | tokens.keys() if sources is None else sources
+    return {source: _restored(owns.get(source, b""), tokens[source]) for source in named}
 
 
 def _restored(own: bytes, tokens: dict[str, TokenRow]) -> Restored:
@@ -72,15 +78,11 @@ def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
 
 async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes]:
     """The last value of every key that was not deleted since."""
-    # `latest`, the default, would pass over all of it if the log's start moved while we read
     consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES, auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
             async with asyncio.timeout(SILENCE_LIMIT_S):
-                await consumer.start()
-                consumer.assign([at])
-                await consumer.seek_to_beginning(at)
-                end = (await consumer.end_offsets([at]))[at]
+                end = await enter(consumer, at)
             return await _read_to(consumer, at, end)
     finally:
         await close(consumer)
