@@ -56,6 +56,9 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
         Fenced: another process writes what is ours.
     """
     board = Board()
+    for source in settings.sources:
+        if not source.verify_tls:
+            say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             await _serve(opened, settings, board)
