@@ -130,7 +130,7 @@ async def test_two_processes_with_one_prefix(kafka: Any, registry: Any, prefix: 
                 return_when=asyncio.FIRST_COMPLETED,
             )
             loser, winner = (one.process, two) if one.process.running.returncode is not None else (two, one.process)
-            assert {task.result() for task in done} == {4}
+            assert {task.result() for task in done} == {4}, loser.said()[-2000:]
             assert f"{prefix}.state-" in loser.said()
             one.process = winner
             await one.quiet()
