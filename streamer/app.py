@@ -27,7 +27,7 @@ from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
-from streamer.kafka.topics import Names, ensure
+from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.registry import SCHEMAS, Registry, subject_of
 from streamer.serving import serve
@@ -57,12 +57,28 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
         Misconfigured: something a person must change; the message says what.
         Fenced: another process writes what is ours.
     """
-    board = Board()
+    owner = f"{platform.node()}-{os.getpid()}"
+    board = Board(sources={s.name: SourceHealth(s.name, owner, s.interval, utc_ms()) for s in settings.sources})
+    connection = connection or Connection.of(settings.kafka)
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
+            borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
             await _serve(opened, settings, board)
-            await _watch(opened, settings, stop, board, connection or Connection.of(settings.kafka))
+            form, layout = await _prepared(settings, connection, stop, board)
+            ledger = _ledger(settings, connection, layout)
+            opened.push_async_callback(ledger.close)
+            async with asyncio.TaskGroup() as group:
+                for source, border in zip(settings.sources, borders, strict=True):
+                    cycle = Cycle(_policy(source, form), border, ledger, utc_ms)
+                    watch = Watch(cycle, board.sources[source.name], board, stop, time.monotonic)
+                    group.create_task(watch.run())
     say("service.stopped")
+
+
+def _border(source: SourceSettings) -> IntersightSource:
+    if not source.verify_tls:
+        say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
+    return IntersightSource(source, clock=utc_ms)
 
 
 async def _serve(opened: AsyncExitStack, settings: Settings, board: Board) -> None:
@@ -77,33 +93,27 @@ async def _serve(opened: AsyncExitStack, settings: Settings, board: Board) -> No
     say("http.listening", url=url)
 
 
-async def _watch(opened: AsyncExitStack, settings: Settings, stop: Stop, board: Board, connection: Connection) -> None:
-    owner = f"{platform.node()}-{os.getpid()}"
-    names = Names(settings.kafka.topic_prefix)
-    patience = _Patience(board, stop)
+async def _prepared(settings: Settings, connection: Connection, stop: Stop, board: Board) -> tuple[Form, Layout]:
+    """Wait for the registry and the topics; how records are written, and to how many partitions."""
+    names, patience = Names(settings.kafka.topic_prefix), _Patience(board, stop)
     async with stop.allows(0):
         ids = await patience.until("registry", lambda: _schema_ids(settings, names))
         layout = await patience.until("topics", lambda: ensure(connection, settings.kafka))
     _warn("topics.differ", layout.warnings)
-    ledger = Ledger(
+    board.missing |= {source.name: "its state is not restored yet" for source in settings.sources}
+    del board.missing["start"]
+    return _form(settings.kafka, ids), layout
+
+
+def _ledger(settings: Settings, connection: Connection, layout: Layout) -> Ledger:
+    return Ledger(
         connection,
-        names,
+        Names(settings.kafka.topic_prefix),
         layout,
         [source.name for source in settings.sources],
         compression=settings.kafka.compression,
         timeout_s=settings.kafka.transaction.timeout,
     )
-    opened.push_async_callback(ledger.close)
-    form = _form(settings.kafka, ids)
-    board.missing |= {source.name: "its state is not restored yet" for source in settings.sources}
-    del board.missing["start"]
-    async with asyncio.TaskGroup() as group:
-        for source in settings.sources:
-            health = SourceHealth(source.name, owner, source.interval, utc_ms())
-            board.sources[source.name] = health
-            border = await opened.enter_async_context(IntersightSource(source, clock=utc_ms))
-            cycle = Cycle(_policy(source, form), border, ledger, utc_ms)
-            group.create_task(Watch(cycle, health, board, stop, time.monotonic).run())
 
 
 async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:

@@ -12,7 +12,7 @@ This room must never guess at a value it cannot read: that is `Undecodable`, and
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -26,6 +26,22 @@ _DATUM: Final = 2 * 36  # Avro's zigzag of the length of a UUID's text
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _PLAIN: Final[Mapping[str, type]] = {"string": str, "long": int, "boolean": bool}
+
+
+def _records(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every record defined within a schema, by the name that later fields refer to it by."""
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _records(branch)
+    elif isinstance(schema, dict):
+        if schema["type"] == "record":
+            yield schema["name"], schema
+        for inner in (schema.get("items"), *(field["type"] for field in schema.get("fields", ()))):
+            yield from _records(inner)
+
+
+_SCHEMA: Final = json.loads(avro.schema_text(avro.EVENT))
+_RECORDS: Final = dict(_records(_SCHEMA))
 
 
 class Undecodable(StreamerError):
@@ -88,27 +104,26 @@ def _of_datum(datum: bytes, writer: str | None = None) -> dict[str, Any]:
 def _of_json(value: bytes) -> dict[str, Any]:
     """The record of the one JSON form; what a later version appended is left out, what an earlier one lacks is null."""
     try:
-        record: dict[str, Any] = _read(json.loads(avro.schema_text(avro.EVENT)), json.loads(value), {})
+        record: dict[str, Any] = _read(_SCHEMA, json.loads(value))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise Undecodable(f"its JSON is no event: {error}") from error
     return record
 
 
-def _read(schema: Any, value: Any, named: dict[str, Any]) -> Any:
-    """A JSON value as its Avro type has it; `named` collects the records met, which are later referred to by name."""
+def _read(schema: Any, value: Any) -> Any:
+    """A JSON value as its Avro type has it."""
     if isinstance(schema, list):
-        return None if value is None else _read(schema[1], value, named)
+        return None if value is None else _read(schema[1], value)
     if isinstance(schema, str):
-        return _read(named[schema], value, named) if schema in named else _checked(_PLAIN[schema], value)
+        return _read(_RECORDS[schema], value) if schema in _RECORDS else _checked(_PLAIN[schema], value)
     if schema.get("logicalType") == "timestamp-millis":
         return (datetime.fromisoformat(value) - _EPOCH) // _MS
     match schema["type"]:
         case "array":
-            return [_read(schema["items"], part, named) for part in value]
+            return [_read(schema["items"], part) for part in value]
         case "record":
-            named[schema["name"]] = schema
             fields = ((f["name"], f["type"], value.get(f["name"])) for f in schema["fields"])
-            return {name: _read(form, part, named) for name, form, part in fields}
+            return {name: _read(form, part) for name, form, part in fields}
         case plain:
             return _checked(_PLAIN[plain], value)
 

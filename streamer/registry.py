@@ -237,8 +237,14 @@ class Registry:
             raise Misconfigured(f"the schema registry {self._http.name} has no subject {subject} to set {level} on")
 
     async def _accepts_level(self, subject: str, level: str) -> bool:
-        """Whether the level is set; False where the registry wants the subject to exist first."""
-        return await self._http.ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level}) is not None
+        """Whether the level is set; False where the registry wants the subject to exist first.
+
+        409 says that another worker, which starts at the same moment, was faster: then it is set.
+        """
+        try:
+            return await self._http.ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level}) is not None
+        except Incompatible:
+            return True
 
     async def _versions(self, subject: str) -> tuple[int, ...]:
         """The numbers of the subject's versions; none if it does not exist."""

@@ -149,9 +149,9 @@ class _Credentials(httpx.Auth):
         self._settings = settings
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        token = self._settings.secret("bearer_token")
+        token = self._settings.secret("bearer_token", "registry.")
         if self._settings.username is not None:
-            basic = httpx.BasicAuth(self._settings.username, self._settings.secret("password") or "")
+            basic = httpx.BasicAuth(self._settings.username, self._settings.secret("password", "registry.") or "")
             request = next(basic.auth_flow(request))
         elif token is not None:
             if not (token.isascii() and token.isprintable()):  # the HTTP library's own error would show it

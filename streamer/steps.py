@@ -272,7 +272,7 @@ def _event(
         sequence=0,
         moid=moid,
         detected_at=poll.detected_at,
-        event_time=estimate if baseline and estimate is not None else within,
+        event_time=within if not baseline else poll.detected_at if estimate is None else estimate,
         not_before=not_before,
         not_after=not_after,
         snapshot_id=poll.snapshot_id,

@@ -12,9 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.services import jvm, kafka, registry
+
+hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow now and then, not wrong
+hypothesis.settings.load_profile("tests")
 
 OwnedBroker = Callable[..., kafka.Broker]
 

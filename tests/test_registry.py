@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -171,6 +172,18 @@ async def test_prepare_registers_all_of_ours_with_their_level(client: Registry, 
     async with registry_at(client._http.name) as other:
         assert await other.prepare(ours) == first
         assert first.warnings == ()
+
+
+async def test_workers_that_start_at_one_moment_agree(client: Registry, subject: str) -> None:
+    """Several workers prepare the same new subjects at once: none is refused, and all get the same ids."""
+    ours = {f"{n}-{subject}": record(A) for n in range(4)}
+    async with contextlib.AsyncExitStack() as opened:
+        workers = [await opened.enter_async_context(registry_at(client._http.name)) for _ in range(4)]
+
+        prepared = await asyncio.gather(*(worker.prepare(ours) for worker in workers))
+
+    assert len({tuple(one.ids.items()) for one in prepared}) == 1
+    assert {await client.level(name) for name in ours} == {"FULL_TRANSITIVE"}
 
 
 async def test_prepare_completes_what_a_crash_left(client: Registry, subject: str) -> None:

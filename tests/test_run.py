@@ -25,6 +25,8 @@ async def test_what_is_read_is_what_happened(
     around = Around.of(kafka, registry, prefix)
     async with installed(around, tmp_path, tokens=300, acts_per_second=20, how=how) as here:
         await here.process.start()
+        await here.process.says(ACCEPTED, 5)
+        here.life.vanish(next(iter(here.life.tokens)))  # few tokens end by chance in so short a life
         await here.process.says(ACCEPTED, 6)
         await here.quiet()
         ready, sources = await health(here.process, "/readyz"), await health(here.process, "/sources")
@@ -49,9 +51,9 @@ async def test_broker_stopped_and_started(
     async with installed(around, tmp_path, tokens=100, acts_per_second=20) as here:
         await here.process.start()
         await here.process.says(ACCEPTED, 3)
-        for stop in (broker.stop, broker.kill):
+        for _ in range(2):
             accepted = here.process.said().count(ACCEPTED)
-            await asyncio.to_thread(stop)
+            await asyncio.to_thread(broker.stop)
             await here.process.says("turn.failed", here.process.said().count("turn.failed") + 1)
             broker.launch()
             await asyncio.to_thread(broker.wait)
@@ -128,7 +130,7 @@ async def test_two_processes_with_one_prefix(kafka: Any, registry: Any, prefix: 
                 return_when=asyncio.FIRST_COMPLETED,
             )
             loser, winner = (one.process, two) if one.process.running.returncode is not None else (two, one.process)
-            assert {task.result() for task in done} == {4}
+            assert {task.result() for task in done} == {4}, loser.said()[-2000:]
             assert f"{prefix}.state-" in loser.said()
             one.process = winner
             await one.quiet()

@@ -125,7 +125,11 @@ def _credential(settings: SourceSettings, clock: Callable[[], int]) -> Signature
     """How requests of this source are authorised."""
     where = f"sources.{settings.name}"
     if settings.api_key:
-        return Signature(settings.api_key.id, settings.api_key.read(), clock=clock, where=f"{where}.api_key")
+        return Signature(
+            settings.api_key.id, settings.api_key.read(f"{where}.api_key."), clock=clock, where=f"{where}.api_key"
+        )
     if settings.oauth:
-        return ClientCredentials(settings.url, settings.oauth.client_id, settings.oauth.read(), clock=clock)
+        return ClientCredentials(
+            settings.url, settings.oauth.client_id, settings.oauth.read(f"{where}.oauth."), clock=clock
+        )
     raise Misconfigured(f"{where} has no credential, wanted api_key or oauth")

@@ -168,7 +168,7 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
     context.check_hostname = settings.ssl_check_hostname
     if settings.ssl_cert_file is not None:
         # without a password OpenSSL would ask the terminal for the one of an encrypted key
-        password = settings.secret("ssl_key_password") or ""
+        password = settings.secret("ssl_key_password", "kafka.") or ""
         try:
             context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password)
         except (OSError, ValueError) as error:
@@ -194,12 +194,12 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
         bearer = Bearer(
             url=settings.sasl_oauth_token_url or "",
             client_id=settings.sasl_oauth_client_id or "",
-            client_secret=settings.secret("sasl_oauth_client_secret") or "",
+            client_secret=settings.secret("sasl_oauth_client_secret", "kafka.") or "",
             scope=settings.sasl_oauth_scope,
         )
         return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": bearer}
     return {
         "sasl_mechanism": settings.sasl_mechanism,
         "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": settings.secret("sasl_password"),
+        "sasl_plain_password": settings.secret("sasl_password", "kafka."),
     }

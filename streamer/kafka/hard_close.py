@@ -3,7 +3,8 @@
 Question: why not `stop()`? It first waits for a flush, which never ends while the broker is away; cancelled, it leaves
 a task behind that sends the old records, and a transaction nobody ends, when the broker is back. Choice: cancel every
 task that aiokafka runs for the producer and abort its sockets. All of that takes private attributes of aiokafka 0.14,
-hence the pin `~=0.14.0`; whatever is left over is fenced by the next `start` of the same id anyway.
+hence the pin `~=0.14.0`. One thing is out of reach: a connection that aiokafka itself gave up after its request timeout
+may still deliver what the system has taken. Like anything else of the past it is fenced by the next `start` of the id.
 """
 
 # ruff: noqa: SLF001 - there is no public way, see above

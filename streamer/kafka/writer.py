@@ -18,6 +18,12 @@ rule  step                                because aiokafka
                                           partitions from every read_committed reader
 ====  ==================================  ======================================================================
 
+Question: is `open` enough for 2c? Choice: no, the ledger must also see that nothing in the state partition is open:
+its read_committed and its read_uncommitted end are equal. A lone Kafka 4.3.1 broker that is killed within
+milliseconds of an answered commit, and started again, may drop the mark of that commit for good: the end stays before
+it even after `open`, and the next commit of the id would show both. Rejected: to settle it from here by another commit;
+a lost mark of an abort looks the same.
+
 Question: abort, or start anew? Choice: anew. `start` makes the broker abort what the id had open and resets sequence
 numbers, for some 20 ms. Rejected: `abort_transaction`, see 2b.
 
@@ -111,7 +117,7 @@ class Writer:
     async def open(self) -> None:
         """Fence every other writer of the id, and have the broker abort what it left open.
 
-        What was committed before is visible to read_committed readers once this returns (2c).
+        What was committed before is visible to read_committed readers once this returns (2c; one exception: see above).
 
         Raises:
             Unready: Kafka or a topic is not there.

@@ -36,8 +36,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    def secret(self, name: str) -> str | None:
+    def secret(self, name: str, where: str = "") -> str | None:
         """The text of a secret key: its own value, else what the file of its `_file` key holds, else None.
+
+        Args:
+            name: the key.
+            where: what stands before it in an error, such as `kafka.`.
 
         Raises:
             Misconfigured: the file cannot be read or is empty; names the key and the file, never a content.
@@ -47,7 +51,7 @@ class Section(BaseModel):
             return value.get_secret_value()
         file_key = file_key_of(type(self), name)
         path: Path | None = getattr(self, file_key)
-        return None if path is None else _content(path, file_key)
+        return None if path is None else _content(path, f"{where}{file_key}")
 
     @model_validator(mode="before")
     @classmethod

@@ -21,9 +21,9 @@ class ApiKey(Section):
     file: File = key(None, "file with the private key, PEM")
     pem: Secret = key(None, "the private key itself, PEM; from the environment only")
 
-    def read(self) -> str:
+    def read(self, where: str = "") -> str:
         """The private key as PEM text; raises `Misconfigured` if its file cannot be read."""
-        return self.secret("pem") or ""  # never empty: one of both is given, and an empty file is refused
+        return self.secret("pem", where) or ""  # never empty: one of both is given, and an empty file is refused
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -38,9 +38,9 @@ class OAuth(Section):
     client_secret_file: File = key(None, "file with the client's secret")
     client_secret: Secret = key(None, "the client's secret itself; from the environment only")
 
-    def read(self) -> str:
+    def read(self, where: str = "") -> str:
         """The client's secret; raises `Misconfigured` if its file cannot be read."""
-        return self.secret("client_secret") or ""
+        return self.secret("client_secret", where) or ""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from confluent_kafka import Producer
 
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Unready
 from streamer.kafka.restore import Restored, restore
 from streamer.state import SourceRow, token_key
 from tests.builders import NOON, SECOND, token
@@ -42,6 +42,26 @@ async def test_an_aborted_tail_is_not_restored(broker: OnBroker) -> None:
     assert await broker.ledger().restore(ONE) == state
 
     await dead.close()
+    assert await broker.ledger().restore(ONE) == state
+
+
+async def test_a_hanging_transaction_is_not_guessed(broker: OnBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a transaction of nobody's is open before the end, the state is not known; once it is ended, it is."""
+    monkeypatch.setattr("streamer.kafka.restore.HANG_LIMIT_S", 0.2)
+    await broker.make_topics()
+    state = await start(broker.ledger(), ONE, token("a"))
+    hanging = writer(broker.bootstrap, "nobodys", [broker.names.state])
+    await hanging.open()
+    assert hanging._producer is not None
+    await hanging._producer.begin_transaction()
+    await asyncio.gather(*await hanging._send(hanging._producer, [record(broker.names.state, b"", key=b"x")]))
+
+    with pytest.raises(Unready, match="has a transaction open") as raised:
+        await broker.ledger().restore(ONE)
+
+    assert "find-hanging" in raised.value.hint
+    await hanging.open()
+    await hanging.close()
     assert await broker.ledger().restore(ONE) == state
 
 

@@ -76,6 +76,8 @@ async def test_a_broker_that_hangs_in_the_sends(frail: Broker, prefix: str) -> N
             await self._settle(await super()._send(producer, small))  # the partitions are part of the transaction now
             frail.pause()
             connections.extend(producer.client._conns.values())
+            for connection in connections:
+                connection._request_timeout = ANSWER_LIMIT_S  # the writer gives up first, not aiokafka
             return await super()._send(producer, records)
 
     await make(frail.bootstrap, prefix, partitions=20, max_message_bytes=2 * 2**20)
