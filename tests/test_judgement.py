@@ -219,13 +219,6 @@ def test_a_proof_is_remembered_while_a_record_is_waited_for() -> None:
     assert event.delete_cause == "removed"
 
 
-def test_a_token_that_returns_is_proven_no_more() -> None:
-    """The next absence is a new one."""
-    before = Memory(proven={"a": Gone("a", NOON)}, waited={"a": 1})
-
-    assert judged({"a": row(token(), Status.WAITING)}, [token()], memory=before).memory == Memory()
-
-
 def test_a_logout_counts_from_when_this_token_was_last_shown() -> None:
     """Not from when another one was."""
     known = {

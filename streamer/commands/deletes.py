@@ -26,7 +26,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from streamer import control, log
@@ -42,7 +42,8 @@ from streamer.printable import printable
 from streamer.settings import quantities
 from streamer.state import Answer
 
-COLUMNS: Final = ("source", "hold_id", "count", "since", "reason")
+COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
+TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
 LONGEST_NAME: Final = 100  # letters of who says to have issued a command
 
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -164,7 +165,8 @@ async def _held(settings: Settings, source: str | None) -> tuple[Homes, list[Hel
     there = await homes(connection, names)
     found: list[Held | None] = []
     for number in range(there.state) if source is None else (there.of(source),):
-        restored = await restore(connection, names.state, number, None if source is None else (source,))
+        wanted = None if source is None else (source,)
+        restored = await restore(connection, names.state, number, wanted, owned=False)
         found += [Held.of(name, one.state) for name, one in restored.items()]
     return there, sorted((held for held in found if held), key=lambda held: held.source)
 
@@ -264,17 +266,20 @@ def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
 
 def _show(found: Sequence[Held], console: Console) -> None:
     """A table and the Moids below on a terminal; else a line for each hold, with tabs, the Moids last."""
-    cells = [[printable(str(told[column])) for column in COLUMNS] for told in map(Held.told, found)]
+    rows = [{column: printable(str(told[column])) for column in COLUMNS} for told in map(Held.told, found)]
     if not console.is_terminal:
-        for held, row in zip(found, cells, strict=True):
-            click.echo("\t".join((*row, printable(", ".join(held.moids)))), file=console.file)
+        for held, row in zip(found, rows, strict=True):
+            click.echo("\t".join((*row.values(), printable(", ".join(held.moids)))), file=console.file)
         return
     if not found:
         console.print("Nothing is held.")
         return
-    table = Table(*(Column(column, overflow="fold") for column in COLUMNS), box=SIMPLE_HEAD)
-    for row in cells:
-        table.add_row(*map(Text, row))
+    table = Table(box=SIMPLE_HEAD)
+    for column in TABLE:
+        table.add_column(column, overflow="fold", no_wrap=column == "hold_id")  # it must be possible to copy it
+    for row in rows:
+        table.add_row(*(Text(row[column]) for column in TABLE))
     console.print(table)
-    for held in found:
-        console.print(Text(f"Held in {held.source}:"), Columns(map(Text, map(printable, held.moids))))
+    for held, row in zip(found, rows, strict=True):
+        console.print(Text(f"Held in {row['source']} since {row['since']}:"))
+        console.print(Columns(Text(printable(moid)) for moid in held.moids))

@@ -15,6 +15,7 @@ key's id, or the claim `account_id`); where it names none, it stays unknown. Rej
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -31,10 +32,8 @@ MOST: Final = 6  # answers asked for
 TRIES: Final = 2
 LONGEST: Final = 4096  # characters; of more than that a digest is remembered
 _QUERY: Final = (("$select", "Moid,Name"),)
-_UNREADABLE: Final = frozenset(
-    {400, 403, 404}
-)  # with the API's own error: this role, or this appliance, has no such list
-_KEY_PARTS: Final = 3
+_UNREADABLE: Final = frozenset({400, 403, 404})  # this role, or this appliance, has no such list
+_KEY_ID: Final = re.compile(r"([0-9a-f]{24})/[^/]+/[^/]+")  # as Intersight gives them out; another id names no account
 
 
 class RightsReader:
@@ -57,7 +56,7 @@ class RightsReader:
 
         Raises:
             Rejected: `rights_unsteady` if the API says something else each time, and what `read_list` raises, unless
-                it is the API's own word that we may not list accounts.
+                the list is not there for us (400, 403, 404): then the credential alone tells.
         """
         alike, said = 0, None
         for _ in range(MOST):
@@ -74,7 +73,7 @@ class RightsReader:
         try:
             rows = await read_list(self._client, "iam/Accounts", _QUERY, "iam.Account", tries=TRIES)
         except ApiError as error:
-            if error.status in _UNREADABLE and error.code:
+            if error.status in _UNREADABLE:
                 return None
             raise
         return tuple(sorted(row["Moid"] for row in rows))
@@ -89,8 +88,8 @@ class RightsReader:
 
 def _account_of(key_id: str | None) -> str | None:
     """The account that an API key's id begins with."""
-    parts = (key_id or "").split("/")
-    return parts[0] if len(parts) == _KEY_PARTS and all(parts) else None
+    found = _KEY_ID.fullmatch(key_id or "")
+    return found[1] if found else None
 
 
 def _claims(claims: Mapping[str, Any]) -> dict[str, Any]:

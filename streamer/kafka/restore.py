@@ -1,7 +1,7 @@
 """Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
 
-It must be called only after the partition's writer was opened: a commit returns before read_committed readers see it,
-and only the next start of the same transactional id makes sure that they do. It decodes no token.
+A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
+it, and only the next start of the same transactional id makes sure that they do. It decodes no token.
 """
 
 from __future__ import annotations
@@ -36,17 +36,22 @@ class Restored:
 
 
 async def restore(
-    connection: Connection, topic: str, partition: int, sources: Collection[str] | None
+    connection: Connection, topic: str, partition: int, sources: Collection[str] | None, *, owned: bool = True
 ) -> dict[str, Restored]:
     """The state of the sources named, whether the log knows them or not; rows of others are passed over.
 
-    None names all that the log knows.
+    Args:
+        connection: where Kafka is.
+        topic: `P.state`.
+        partition: which one.
+        sources: None names all that the log knows.
+        owned: the partition's writer was opened by us, so nothing may be open; if not, what is open is left out.
 
     Raises:
         Unready: Kafka does not answer.
         Misconfigured: a row is not one of ours, or of a newer version.
     """
-    rows = await _rows(connection, TopicPartition(topic, partition))
+    rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
     owns: dict[str, bytes] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     for key, value in rows.items():
@@ -78,13 +83,14 @@ def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
     return source, kind, moid
 
 
-async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes]:
+async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes]:
     """The last value of every key that was not deleted since."""
     consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES, auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
             async with asyncio.timeout(SILENCE_LIMIT_S):
-                await _settled(connection, at)
+                if owned:
+                    await _settled(connection, at)
                 end = await enter(consumer, at)
             return await _read_to(consumer, at, end)
     finally:

@@ -81,6 +81,8 @@ async def test_a_role_that_may_not_list_accounts_is_a_right_too(status: int) -> 
 
 ODD: dict[str, Response] = {
     "403": fault(403, "UnauthorizedOperation"),
+    "403 of a gateway": said(403, b"<html>", content_type="text/html"),
+    "404 of a gateway": said(404, b"<html>", content_type="text/html"),
     "no account": accounts(),
     "another account": accounts(OTHER),
     "one more": accounts(ACCOUNT, OTHER),
@@ -116,8 +118,6 @@ async def test_an_api_that_never_says_the_same_is_no_answer() -> None:
 
 
 BAD: dict[str, tuple[Response, str]] = {
-    "403 of a gateway": (said(403, b"<html>", content_type="text/html"), "forbidden"),
-    "404 of a gateway": (said(404, b"<html>", content_type="text/html"), "http_404"),
     "401": (fault(401, "AuthenticationFailure"), "unauthorized"),
     "503": (fault(503), "unavailable"),
     "HTML": (said(200, b"<html>"), "not_json"),

@@ -8,12 +8,14 @@ from dataclasses import replace
 from streamer import batch
 from streamer.absence import moids_sha256
 from streamer.batch import STATE, Batch, Record
-from streamer.control import Command, held_moids, verdict
+from streamer.control import LIFE_MS, Command, held_moids, verdict
 from streamer.kafka.ledger import Ledger
 from streamer.state import Answer, Hold, SourceRow, SourceState, Status, TokenRow, token_key
 from tests.builders import EPOCH, NOON, row, token
+from tests.kafka.bench import ONE
 
 HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
+RELEASE = Command("id", ONE, EPOCH, "release", HOLD, 0, "00", NOON, "ada@soc-7", NOON + LIFE_MS)
 
 
 def holding(moids: Iterable[str], *, hold_id: str = HOLD, live: Iterable[str] = ()) -> SourceState:

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -33,7 +32,6 @@ from streamer.demo.life import Life
 from streamer.demo.shapes import Account, User
 from streamer.demo.shorthand import read_fault
 from streamer.demo.simulator import Simulator
-from streamer.demo.truth import Entry, Row
 from streamer.demo.world import Customs
 from streamer.errors import Doubt
 from streamer.intersight.source import IntersightSource
@@ -45,9 +43,9 @@ from tests import judge, laws
 from tests.builders import FORM
 from tests.demo.stage import Clock, still
 from tests.fakes import Gates, Log, MemoryLedger
+from tests.truth.happened import LAG_MS, Broken, Judge, without_extras
 
 SOURCE: Final = "prod"
-LAG_MS: Final = 30_000
 INTERVAL_MS: Final = 10_000
 REQUEST_MS: Final = 5  # the clock moves on so much with every request
 AUDIT_WAIT: Final = 1
@@ -68,16 +66,13 @@ ADMIN: Final = User("5f3a1c9e7564612d30c1a2b3", "Ada Admin", "admin@example.com"
 CREDENTIALS: Final = Credentials.new(ACCOUNT, ADMIN)
 
 
-class Broken(AssertionError):
-    """A promise was broken; says which ones, and by what."""
-
-
 class Play:
     """A world that a test moves, and one worker at a time that looks at it.
 
     Attributes:
         world, simulator, clock: the account, what serves it, and the time.
         log: what is committed, whoever wrote it.
+        judged: events are held to what happened; False while the API tells another content or another time.
         events, reports: of the log, decoded, in order.
         polls: how many were accepted.
     """
@@ -90,6 +85,7 @@ class Play:
         self.events: list[judge.Event] = []
         self.reports: list[judge.Event] = []
         self.polls = 0
+        self.judged = True
         self._skew_ms, self._settings = skew_ms, settings
         self._read = 0
         self._judge = Judge(world)
@@ -206,7 +202,7 @@ class Play:
     def believed(self) -> dict[str, judge.Event]:
         """What readers of the events take for true, by Moid."""
         last = judge.Log(self.events).last()
-        return {moid: _without_extras(after) for moid, after in last.items() if after is not None}
+        return {moid: without_extras(after) for moid, after in last.items() if after is not None}
 
     def differences(self) -> list[str]:
         """Where readers are wrong now."""
@@ -226,14 +222,14 @@ class Play:
         records, self._read = self.log.records[self._read :], len(self.log.records)
         new = [avro.decode_event(r.value) for r in records if r.topic not in {STATE, SNAPSHOTS} and r.value is not None]
         self.reports += [avro.decode_report(r.value) for r in records if r.topic == SNAPSHOTS and r.value is not None]
-        faults = self._judge.faults(self.events, new)
+        faults = self._judge.faults(self.events, new, judged=self.judged)
         self.events += new
         self._judge.demand(faults)
 
     def _worker(self, gates: Gates) -> Cycle:
         if self._source is None or self._cycle is None:
             key = ApiKey(id=CREDENTIALS.ec.id, pem=SecretStr(CREDENTIALS.ec.pem))
-            given = {"name": SOURCE, "url": self.url, "api_key": key, "page_size": 7, **self._settings}
+            given = {"name": SOURCE, "url": self.url, "api_key": key, "page_size": 7, "timeout": 0.5, **self._settings}
             self._source = IntersightSource(SourceSettings(**given), clock=self._ours, sleep=self.sleep)
             self._cycle = Cycle(POLICY, self._source, MemoryLedger(self.log, gates), self._ours)
         return self._cycle
@@ -241,98 +237,6 @@ class Play:
     def _ours(self) -> int:
         """The worker's clock."""
         return self.clock.now + self._skew_ms
-
-
-class Judge:
-    """Holds events to the ledger of `world`, which alone says what happened, and when."""
-
-    def __init__(self, world: Life) -> None:
-        self._world = world
-        self._number = 0
-        self._lives: defaultdict[str, list[Entry]] = defaultdict(list)
-
-    @staticmethod
-    def demand(faults: Iterable[str]) -> None:
-        """Raise `Broken` if there is any."""
-        if found := list(faults):
-            raise Broken("\n".join(found))
-
-    def faults(self, before: list[judge.Event], new: list[judge.Event]) -> list[str]:
-        """What is wrong with the new events, which come after those `before`."""
-        self._learn()
-        last = judge.Log(before).last()
-        found = []
-        for number, event in enumerate(new, len(before) + 1):
-            if event["sequence"] != number:
-                found.append(f"sequence {event['sequence']} where {number} was due")
-            if event["before"] != last.get(event["moid"]):
-                found.append(f"{_name(event)}: before is not the after before it")
-            last[event["moid"]] = event["after"]
-            if not self._is_true(event):
-                found.append(f"{_name(event)} did not happen within {_bounds(event)}: {self._told(event['moid'])}")
-        return found
-
-    def unseen(self, believed: Mapping[str, judge.Event], started_at: int, finished_at: int) -> list[str]:
-        """What a poll without any lie did not tell: tokens that were there all the while, as none of its moments was.
-
-        `started_at` and `finished_at` are the server's clock.
-        """
-        self._learn()
-        found = []
-        for moid, life in self._lives.items():
-            there = [e for e, end in _lasting(life) if e.at <= finished_at and end >= started_at]
-            always = there and there[0].at <= started_at and all(entry.after is not None for entry in there)
-            if always and believed.get(moid) not in [_shown(entry.after) for entry in there]:
-                found.append(f"{moid} was there from {started_at} to {finished_at} and is not known so: {there[-1]}")
-        return found
-
-    def _is_true(self, event: judge.Event) -> bool:
-        """Whether its old state became its new one, by any way, within its bounds, the replicas' lag allowed for."""
-        life = self._lives[event["moid"]]
-        low = (event["not_before"] or 0) - LAG_MS
-        old = None if event["before"] is None else _without_extras(event["before"])
-        new = None if event["after"] is None else _without_extras(event["after"])
-        states = [None, *(_shown(entry.after) for entry in life)]
-        for ended, entry in enumerate(life):  # the old state ended with this entry
-            in_time = event["baseline"] or entry.at >= low
-            if states[ended] == old and in_time:
-                return any(
-                    state == new and later.at <= event["not_after"]
-                    for state, later in zip(states[ended + 1 :], life[ended:], strict=True)
-                )
-        return False
-
-    def _learn(self) -> None:
-        self._world.tick()
-        for entry in self._world.truth.entries[self._number :]:
-            self._lives[entry.moid].append(entry)
-        self._number = len(self._world.truth.entries)
-
-    def _told(self, moid: str) -> str:
-        return ", ".join(f"{entry.what} ({entry.cause}) at {entry.at}" for entry in self._lives[moid])
-
-
-def _lasting(life: list[Entry]) -> Iterable[tuple[Entry, int]]:
-    """Each entry with the moment up to which it was true."""
-    ends = [entry.at for entry in life[1:]]
-    return zip(life, [*ends, 1 << 62], strict=True)
-
-
-def _shown(row: Row | None) -> judge.Event | None:
-    return None if row is None else judge.as_published(row)
-
-
-def _without_extras(token: judge.Event) -> judge.Event:
-    """The fields that are compared; what is unknown is only carried."""
-    return {name: value for name, value in token.items() if name != "extras"}
-
-
-def _name(event: judge.Event) -> str:
-    return f"{event['sequence']} {event['event_type']} {event['moid']}"
-
-
-def _bounds(event: judge.Event) -> str:
-    return f"{event['not_before']}..{event['not_after']}"
 
 
 @asynccontextmanager
