@@ -16,13 +16,15 @@ from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
 from streamer import avro, log
+from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
 from streamer.config import KafkaSettings, Settings, SourceSettings
-from streamer.cycle import Cycle, Policy
+from streamer.cycle import Cycle
 from streamer.errors import Misconfigured, Unready
 from streamer.health import Board, SourceHealth, application
 from streamer.intersight.source import IntersightSource
+from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
 from streamer.kafka.topics import Layout, Names, ensure
@@ -135,11 +137,16 @@ def _form(kafka: KafkaSettings, ids: Mapping[str, int]) -> Form:
 
 
 def _policy(source: SourceSettings, form: Form) -> Policy:
+    above = source.deletes.hold_above
     return Policy(
         source.name,
         form,
+        guard=Guard(above.percent, above.at_least, above.at_most, round(above.window * 1000)),
         suppress=source.refresh_events == "suppress",
+        silent=source.first_run == "silent",
         replica_lag_ms=round(source.replica_lag * 1000),
+        audit_wait=source.audit.wait if source.audit.enabled else None,
+        users=source.users,
         configuration=source.fingerprint(),
     )
 

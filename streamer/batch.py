@@ -103,6 +103,11 @@ def begin(source: str, epoch: str, configuration: str, now: int) -> Batch:
     return _batch(source, now, SourceRow(epoch, configuration=configuration))
 
 
+def obeyed(source: str, row: SourceRow, now: int) -> Batch:
+    """The effect of a command, with the offset of the next one: so it acts at most once."""
+    return _batch(source, now, row)
+
+
 def rejected(form: Form, row: SourceRow, report: Report) -> Batch:
     """A poll that must not be believed: its report, and nothing changes."""
     return _batch(report.source, report.finished_at, row, report=(report, form))
@@ -129,9 +134,16 @@ def plan(
         clock: the worker's; an unfinished snapshot remembers when its last chunk was made.
     """
     source, judged_at = report.source, report.finished_at
-    opened = replace(row, account_moid=accepted.account_moid, first_started_at=accepted.first_started_at)
-    partial = replace(report, verdict="interrupted", reason="cut_off", unchanged=0, suppressed=0, waiting=0, outlived=0)
-    size = form.size - _reserved(form, report, replace(opened, open=partial))
+    opened = replace(
+        row,
+        account_moid=accepted.account_moid,
+        first_started_at=accepted.first_started_at,
+        hold=accepted.hold or row.hold,  # rows in it are written from the first chunk on, or leave it up to the last
+    )
+    partial = replace(
+        report, verdict="interrupted", reason="cut_off", unchanged=0, suppressed=0, waiting=0, stale=0, outlived=0
+    )
+    size = form.size - _reserved(form, report, replace(accepted, open=partial))
     tally, chunk = _Tally(row.last_sequence), _Chunk(form.records - RESERVED_RECORDS, size)
     for step in steps:
         written = _records(form, source, step, tally.last + 1)

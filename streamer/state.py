@@ -131,13 +131,26 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Deletions that wait for a person (written by a later version of the judge; null until then)."""
+    """Deletions that wait for a person; `count` and `moids_sha256` are of the rows that name this hold.
+
+    `released`: a person let them go; what is still in it is looked up again, poll by poll, until nothing is.
+    """
 
     hold_id: str
     since: int
     reason: str
     count: int
     moids_sha256: str
+    released: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a control command: `outcome` is `done` or `refused`, `detail` one sentence for a person."""
+
+    command_id: str
+    outcome: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +168,7 @@ class SourceRow:
         rights: what we may see, as remembered.
         control_offset: the next control command to read.
         configuration: hash of the source's configuration without its secrets.
+        answer: what became of the last control command.
     """
 
     epoch: str
@@ -167,6 +181,7 @@ class SourceRow:
     rights: str | None = None
     control_offset: int | None = None
     configuration: str | None = None
+    answer: Answer | None = None
 
     def to_bytes(self) -> bytes:
         """The row's value in `P.state`."""
@@ -178,11 +193,13 @@ class SourceRow:
         _check_version(value, at_least=2)
         row = avro.decode("state_source", value[1:])
         complete, hold, unfinished = row.pop("complete"), row.pop("hold"), row.pop("open")
+        answer = row.pop("answer")
         return cls(
             **row,
             complete=Complete(**complete) if complete else None,
             hold=Hold(**hold) if hold else None,
             open=Report(**unfinished | {"trace_ids": tuple(unfinished["trace_ids"])}) if unfinished else None,
+            answer=Answer(**answer) if answer else None,
         )
 
 

@@ -7,13 +7,13 @@ its token says exactly what its row says.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from streamer import events
+from streamer import events, lag
 from streamer.absence import Deleted
 from streamer.diff import ABSENT, REFRESH, change_kinds
-from streamer.events import Derived, Event, Poll
+from streamer.events import Derived, Event, Poll, UserInfo
 from streamer.state import Status, TokenRow
 from streamer.tokens import Change, Kind, Sighting
 
@@ -40,37 +40,80 @@ def is_suppressed(change: Change) -> bool:
     return change.kind is Kind.MODIFIED and change_kinds(change.fields) == REFRESH
 
 
-def steps(
-    poll: Poll,
-    rows: Mapping[str, TokenRow],
-    changes: Iterable[Change],
-    verdicts: Mapping[str, Deleted],
-    *,
-    suppress: bool,
-) -> Iterator[Step]:
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How changes are written.
+
+    Attributes:
+        verdicts: the deletions that are believed, by Moid.
+        held: the absences that wait for a person, in the hold `hold_id`; any other one waits for a verdict, unless
+            it stands in a hold that was discarded: then its row stays as it is.
+        users: by the Moid of a token, its user, where it was resolved.
+        suppress: refresh events are not published, and leave the state as it is.
+        silent: tokens that were there at the first look are not published, the state is written all the same.
+    """
+
+    verdicts: Mapping[str, Deleted] = field(default_factory=dict)
+    held: Container[str] = frozenset()
+    hold_id: str | None = None
+    users: Mapping[str, UserInfo] = field(default_factory=dict)
+    suppress: bool = False
+    silent: bool = False
+
+
+def steps(poll: Poll, rows: Mapping[str, TokenRow], changes: Iterable[Change], writing: Writing) -> Iterator[Step]:
     """What is to be written, change by change, in their order.
 
     Args:
         poll: what all events share.
         rows: the state that the changes were computed against.
         changes: what `diff` found.
-        verdicts: by Moid; an absence without one waits.
-        suppress: refresh events are not published, and leave the state as it is.
+        writing: how.
     """
     for change in changes:
         row = rows.get(change.moid)
         if row is None or not row.known:
-            yield _created(poll, row, _seen(change))
+            step = _created(poll, row, _seen(change))
+            silent = writing.silent and row is None and _was_first(poll, step)
+            yield _silenced(step) if silent else _of_user(step, writing)
         elif change.kind is Kind.MISSING:
-            verdict = verdicts.get(change.moid)
-            if verdict:
-                yield _deleted(poll, change.moid, row, verdict)
-            elif row.status is Status.LIVE:
-                yield Step(change.moid, _waiting(poll, row))
-        elif change.kind is Kind.MODIFIED and not (suppress and is_suppressed(change)):
-            yield _modified(poll, row, change)
+            yield from _missing(poll, change.moid, row, writing)
+        elif change.kind is Kind.MODIFIED and not (writing.suppress and is_suppressed(change)):
+            yield _of_user(_modified(poll, row, change), writing)
         elif row.status in ABSENT:
             yield Step(change.moid, _present(poll, row))
+
+
+def _missing(poll: Poll, moid: str, row: TokenRow, writing: Writing) -> Iterator[Step]:
+    """A deletion; or the row learns what its absence waits for, unless it says so already."""
+    if verdict := writing.verdicts.get(moid):
+        yield _of_user(_deleted(poll, moid, row, verdict), writing)
+        return
+    held = moid in writing.held
+    if row.status is Status.HELD and not held:
+        return
+    status, hold_id = (Status.HELD, writing.hold_id) if held else (Status.WAITING, None)
+    if (row.status, row.hold_id) != (status, hold_id):
+        absent_since = last_shown(poll, row)
+        yield Step(
+            moid, replace(row, status=status, seen_at=poll.started_at, absent_since=absent_since, hold_id=hold_id)
+        )
+
+
+def _of_user(step: Step, writing: Writing) -> Step:
+    user = writing.users.get(step.moid)
+    return replace(step, event=replace(step.event, user=user)) if user and step.event else step
+
+
+def _was_first(poll: Poll, step: Step) -> bool:
+    """Whether a token that is new to us was there at the first look, whichever poll is the first to show it."""
+    if step.event is None or step.row is None or not step.event.baseline:
+        return False
+    return step.row.create_time is None or step.row.create_time <= poll.first_started_at
+
+
+def _silenced(step: Step) -> Step:
+    return replace(step, event=None, row=replace(step.row, last_event_at=None) if step.row else None)
 
 
 def is_forgotten(row: TokenRow, now: int) -> bool:
@@ -93,6 +136,17 @@ def last_shown(poll: Poll, row: TokenRow) -> int:
 def _last_true(poll: Poll, row: TokenRow) -> int:
     """Start of the last snapshot that agreed with the row; the one that wrote it may be later than the complete one."""
     return row.seen_at if poll.last_complete is None else max(row.seen_at, poll.last_complete)
+
+
+def _last_gone(poll: Poll, row: TokenRow) -> int:
+    """Start of the last snapshot that lacked a deleted token; one that may have shown it as a ghost is no witness."""
+    last = _last_true(poll, row)
+    return row.seen_at if lag.may_be_a_ghost(row, poll, last) else last
+
+
+def _last_shown_newer(poll: Poll, row: TokenRow, seen: Sighting) -> int:
+    """As `last_shown`; an older row is believed because every snapshot showed it for a time: none of them counts."""
+    return row.seen_at if row.absent_since is None and lag.is_older(seen, row) else last_shown(poll, row)
 
 
 def _seen(change: Change) -> Sighting:
@@ -120,13 +174,9 @@ def _present(poll: Poll, row: TokenRow) -> TokenRow:
     return replace(row, status=Status.LIVE, seen_at=poll.started_at, absent_since=None, hold_id=None)
 
 
-def _waiting(poll: Poll, row: TokenRow) -> TokenRow:
-    return replace(row, status=Status.WAITING, seen_at=poll.started_at, absent_since=last_shown(poll, row))
-
-
 def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
     token = seen.token
-    not_before = _last_true(poll, row) if row else poll.last_complete
+    not_before = _last_gone(poll, row) if row else poll.last_complete
     retracts = row.deleted_event_id if row and not is_forgotten(row, poll.detected_at) else None
     event = _event(
         poll,
@@ -153,7 +203,7 @@ def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
         "modified",
         before=row.datum,
         after=seen.datum,
-        not_before=last_shown(poll, row),
+        not_before=_last_shown_newer(poll, row, seen),
         not_after=poll.clock.latest(seen.arrived_at),
         estimate=seen.token.mod_time,
         account_moid=seen.token.account_moid or poll.account_moid,
@@ -174,7 +224,7 @@ def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
         before=row.datum,
         not_before=not_before,
         not_after=verdict.not_after,
-        estimate=row.expiration_time if verdict.cause == "expired" else None,
+        estimate=verdict.moment,
         account_moid=poll.account_moid,
         delete_cause=verdict.cause,
         delete_evidence=verdict.evidence,
@@ -186,7 +236,7 @@ def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
         status=Status.DELETED,
         seen_at=poll.started_at,
         absent_since=not_before,
-        hold_id=None,
+        hold_id=row.hold_id if row.status is Status.HELD else None,  # then a person released it
         deleted_event_id=event.event_id,
         deleted_at=poll.detected_at,
         last_event_at=poll.detected_at,

@@ -135,7 +135,7 @@ class Walk:
     """How far the reading of a snapshot came: what a report tells also when the poll is rejected.
 
     Attributes:
-        paging: `skip` or `keyset`.
+        paging: `keyset` or `skip`.
         pages, requests: replies used, and tries in all.
         rows: on all pages used.
         server_count: the server's own `Count`.
@@ -194,9 +194,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The API itself says that a Moid does not exist: 404 with its own `NotFound`, by Moid.
+    """The API itself says that a Moid does not exist.
 
-    `checked_at` is our time at which that reply was complete.
+    `checked_at` is our time at which that reply was complete; `method` is how it said so: `lookup`, 404 with its own
+    `NotFound` by Moid, or `filter`, absent from a complete answer to a list of named Moids.
     """
 
     moid: str
@@ -214,6 +215,50 @@ class Unsure:
 
 
 Finding = Sighting | Gone | Unsure
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Whom the API takes us for, as read before a snapshot.
+
+    Attributes:
+        account_moid: the account that our credential belongs to; None where nothing tells.
+        seen: what we may see, as far as it tells (role claims, accounts); to be compared for equality, no more.
+    """
+
+    account_moid: str | None
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One `aaa.AuditRecord`: somebody did something to an object. Every text is bounded.
+
+    Attributes:
+        moid: of the record itself.
+        event: what was done, such as `Deleted` or `Logout`; a free text of the service's.
+        object_type, object_moid: to what it was done.
+        user_moid: who did it, by Moid.
+        actor, actor_ip: who did it, by e-mail or name, and from where.
+        timestamp: when the object changed, by the server's clock.
+    """
+
+    moid: str
+    event: str
+    object_type: str
+    object_moid: str
+    user_moid: str | None
+    actor: str | None
+    actor_ip: str | None
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The audit records found, by time; `readable` is False where our role may not read them (then there are none)."""
+
+    records: tuple[AuditRecord, ...]
+    readable: bool
 
 
 class Kind(Enum):

@@ -7,7 +7,7 @@ and the turn is repeated after a pause, from what Kafka holds. Only what a perso
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from streamer import log
@@ -16,7 +16,7 @@ from streamer.errors import Fenced, Misconfigured, Transient, Unready
 from streamer.health import Board, SourceHealth
 from streamer.log import say
 from streamer.report import Report
-from streamer.state import SourceState
+from streamer.state import Answer, SourceState
 from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
@@ -38,6 +38,7 @@ class Watch:
         self._monotonic = monotonic
         self._failures = 0
         self._last_reason: str | None = None
+        self._last_hold: str | None = None
 
     async def run(self) -> None:
         """Until a stop is requested.
@@ -65,6 +66,7 @@ class Watch:
             if self._cycle.state is None:
                 await self._cycle.prepare()
                 self._restored()
+            self._answered(await self._cycle.obey())
             look = await self._cycle.look()
         async with self._stop.allows(FINISH_S):
             report = await self._cycle.settle(look)
@@ -91,6 +93,11 @@ class Watch:
         health.tokens = sum(token.known for token in state.tokens.values())
         if row.complete:
             health.last_accepted_at = row.complete.accepted_at
+        health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
+
+    def _answered(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            say("command.answered", source=self._health.source, outcome=answer.outcome, detail=answer.detail)
 
     def _tell(self, report: Report) -> None:
         """One line for a poll that changed something, or whose reason to be rejected is a new one."""
@@ -109,11 +116,26 @@ class Watch:
                 modified=report.modified,
                 deleted=report.deleted,
                 waiting=report.waiting,
+                held=report.held,
                 tokens=self._health.tokens,
                 sequence=self._health.last_sequence,
                 baseline=report.baseline,
             )
+            self._tell_hold(report)
         self._last_reason = report.reason
+
+    def _tell_hold(self, report: Report) -> None:
+        """One line for a hold that is a new one: a person is wanted."""
+        if report.hold_id is not None and report.hold_id != self._last_hold:
+            say(
+                "deletions.held",
+                level=log.WARNING,
+                source=report.source,
+                hold_id=report.hold_id,
+                held=report.held,
+                hint="see `streamer deletes list`; release or discard them",
+            )
+        self._last_hold = report.hold_id
 
     def _pause(self, error: Exception) -> float:
         """Say what failed, and how long to wait before the turn is repeated.

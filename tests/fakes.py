@@ -7,7 +7,7 @@ rows as bytes and restores from those, so that nothing survives in it that would
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -15,8 +15,9 @@ from uuid import UUID
 
 from streamer.batch import STATE, Batch, Record
 from streamer.errors import Doubt, Rejected
+from streamer.events import UserInfo
 from streamer.state import SourceRow, SourceState, TokenRow
-from streamer.tokens import Finding, Gone, ServerClock, Snapshot, Token, Unsure
+from streamer.tokens import Audit, AuditRecord, Finding, Gone, Rights, ServerClock, Snapshot, Token, Unsure
 from tests.builders import ACCOUNT, NOON, SAME_CLOCK, sighting, snapshot
 
 LEDGER: Final = "ledger"
@@ -67,12 +68,14 @@ class Log:
         records: of all batches, as read_committed readers have them.
         rows: the compacted state.
         owner: whose commits count, by source: of the last ledger that restored it.
+        commands: what people ordered, by source; its place in the list is a command's offset.
     """
 
     batches: list[tuple[str, Batch]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     rows: dict[bytes, bytes] = field(default_factory=dict)
     owner: dict[str, object] = field(default_factory=dict)
+    commands: dict[str, list[bytes]] = field(default_factory=dict)
 
     def append(self, source: str, written: Batch) -> None:
         """All of a batch."""
@@ -125,13 +128,18 @@ class MemoryLedger:
         await self._gates.reach(f"{LEDGER} has committed")
         self._may_commit.add(source)
 
+    async def commands(self, source: str, after: int | None) -> tuple[tuple[int, bytes], ...]:
+        """See `streamer.cycle.Ledger`."""
+        await self._gates.reach(f"{LEDGER} reads commands")
+        return tuple(enumerate(self._log.commands.get(source, ())))[after or 0 :]
+
     async def close(self) -> None:
         """Nothing may be committed any more."""
         self._may_commit.clear()
 
 
 class Account:
-    """A `streamer.cycle.Source` whose tokens a test sets.
+    """A `streamer.gather.Source` whose tokens a test sets.
 
     Attributes:
         tokens: what there is.
@@ -141,7 +149,14 @@ class Account:
         noise: makes other bytes of the same meaning.
         arrived_at: when answers by Moid are complete; None: now.
         asked: the Moids looked up so far.
+        gone: which of them were not there, and when.
         on_list: done before each list is answered.
+        rights_seen: what we may see; None: it cannot be read just now.
+        known_as: the account that our credential belongs to.
+        records, readable: what the audit tells; None: it cannot be read just now.
+        audited: what the audit was asked, in order: Moids, users, since, until.
+        people: the users that can be resolved.
+        resolved: the users asked for so far.
     """
 
     def __init__(self, clock: Clock, gates: Gates | None = None) -> None:
@@ -154,6 +169,14 @@ class Account:
         self.account_moid = ACCOUNT
         self.arrived_at: int | None = None
         self.asked: list[str] = []
+        self.gone: set[tuple[str, int]] = set()
+        self.rights_seen: str | None = "all"
+        self.known_as: str | None = ACCOUNT
+        self.records: tuple[AuditRecord, ...] | None = ()
+        self.readable = True
+        self.audited: list[tuple[tuple[str, ...], tuple[str, ...], int, int]] = []
+        self.people: dict[str, UserInfo] = {}
+        self.resolved: list[str] = []
         self.on_list: Callable[[], object] = lambda: None
         self._clock = clock
         self._gates = gates or Gates()
@@ -165,7 +188,7 @@ class Account:
         self.hidden, self.unsure = frozenset(hidden), frozenset(unsure)
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """See `streamer.cycle.Source`."""
+        """See `streamer.gather.Source`."""
         await self._gates.reach("source answers with a list")
         self.on_list()
         if self.error is not None:
@@ -185,13 +208,38 @@ class Account:
             rows=rows,
         )
 
-    async def look_up(self, moid: str) -> Finding:
-        """See `streamer.cycle.Source`."""
-        self.asked.append(moid)
+    async def rights(self) -> Rights:
+        """See `streamer.gather.Source`."""
+        await self._gates.reach("source tells our rights")
+        if self.rights_seen is None:
+            raise Rejected("unavailable", "503 for iam/Accounts")
+        return Rights(self.known_as, self.rights_seen)
+
+    async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
+        """See `streamer.gather.Source`."""
+        self.asked += sorted(moids)
         await self._gates.reach("source answers by Moid")
+        return {moid: self._finding(moid) for moid in moids}
+
+    def _finding(self, moid: str) -> Finding:
         at = self._clock() if self.arrived_at is None else self.arrived_at
         if moid in self.unsure:
             return Unsure(moid, "timeout")
         if moid in self.tokens:
             return sighting(self.tokens[moid], arrived_at=at, noise="by Moid")
+        self.gone.add((moid, at))
         return Gone(moid, at)
+
+    async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
+        """See `streamer.gather.Source`."""
+        self.audited.append((tuple(moids), tuple(users), since, until))
+        await self._gates.reach("source tells of deeds")
+        if self.records is None:
+            raise Rejected("unavailable", "503 for aaa/AuditRecords")
+        return Audit(self.records if self.readable else (), self.readable)
+
+    async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
+        """See `streamer.gather.Source`."""
+        self.resolved += sorted(moids)
+        await self._gates.reach("source tells of users")
+        return {moid: self.people[moid] for moid in moids if moid in self.people}

@@ -21,7 +21,18 @@ VAGUE = {"util", "utils", "common", "core", "helper", "helpers", "manager", "man
 CORE = tuple(
     f"streamer.{room}"
     for room in (
-        *("tokens", "events", "report", "state", "diff", "absence", "steps", "batch", "ordering"),  # values, verdicts
+        *(
+            "tokens",
+            "events",
+            "report",
+            "state",
+            "diff",
+            "absence",
+            "steps",
+            "batch",
+            "ordering",
+            "control",
+        ),  # values, verdicts
         *("avro", "avsc", "jsonform", "decoding"),  # bytes
     )
 )

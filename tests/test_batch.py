@@ -17,7 +17,7 @@ from streamer.diff import changes
 from streamer.events import Event
 from streamer.report import Report
 from streamer.state import Complete, SourceRow, SourceState, TokenRow
-from streamer.steps import Step, steps
+from streamer.steps import Step, Writing, steps
 from streamer.tokens import Sighting, Token
 from tests import laws
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, row, snapshot, token
@@ -37,7 +37,7 @@ def planned(made: Iterable[Step], form: Form = FORM, *, told: Report = TOLD, row
 
 def created(*moids: str, **fields: Any) -> tuple[Step, ...]:
     """The steps that tell of new tokens."""
-    return tuple(steps(poll(), {}, changes({}, snapshot([token(m, **fields) for m in moids])), {}, suppress=False))
+    return tuple(steps(poll(), {}, changes({}, snapshot([token(m, **fields) for m in moids])), Writing()))
 
 
 def size_of(written: Batch) -> int:
@@ -198,7 +198,7 @@ def test_folding_the_plan_gives_what_the_snapshot_shows(old: list[Token], new: l
     rows = {one.moid: row(one) for one in old}
     state = SourceState(replace(BEGUN, account_moid=ACCOUNT), rows)
     seen = snapshot(new, known=rows.values())
-    made = steps(poll(), rows, changes(rows, seen), {}, suppress=False)
+    made = steps(poll(), rows, changes(rows, seen), Writing())
 
     for part in planned(made, replace(FORM, records=records)):
         state = batch.fold(state, part)

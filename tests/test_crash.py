@@ -18,8 +18,9 @@ from tests.stage import POLICY, SOURCE, Stage
 
 TINY = replace(FORM, records=6)  # two tokens a transaction
 
+Hours = tuple[tuple[tuple[Token, ...], dict[str, Any]], ...]
 EXTRA = replace(token("d"), create_time=NOON + 100 * SECOND)
-DAY: tuple[tuple[tuple[Token, ...], dict[str, Any]], ...] = (
+DAY: Hours = (
     (tuple(map(token, "abcdefg")), {}),
     ((token("a", client_name="x"), token("b", client_name="y"), token("c"), token("f"), token("g")), {"unsure": "dg"}),
     ((token("b"), token("c", client_name="z"), token("g"), token("h"), EXTRA), {"hidden": "g", "unsure": "b"}),
@@ -27,6 +28,14 @@ DAY: tuple[tuple[tuple[Token, ...], dict[str, Any]], ...] = (
     ((), {"unsure": "c"}),
     (tuple(map(token, "abcdefgh")), {}),
 )
+HOLDS: Hours = (
+    (tuple(map(token, "abcdefg")), {}),
+    ((), {}),  # a list of seven goes empty
+    ((token("a"), token("c"), token("e", client_name="x"), token("i")), {"hidden": "c", "unsure": "d"}),  # some return
+    ((token("c"), token("e", client_name="x"), token("i")), {"hidden": "c", "unsure": "d"}),  # the rest is let go
+    ((token("c"), token("e", client_name="x"), token("i")), {}),
+)
+RELEASED_IN = 3  # this hour of them
 
 
 @dataclass
@@ -34,6 +43,7 @@ class Life:
     """A day of one account, watched by workers that may die; each starts where the one before was cut off."""
 
     gates: Gates
+    day: Hours = DAY
     begun: bool = True
     stage: Stage = field(init=False)
     hour: int = 0
@@ -46,17 +56,24 @@ class Life:
     async def live(self) -> None:
         """Until the day is over; what a `Doubt` leaves behind is restored, the moment does not move meanwhile."""
         self.stage.cycle = cycle = self.stage.worker()
-        while self.hour < len(DAY):
-            tokens, shown = DAY[self.hour]
+        while self.hour < len(self.day):
+            tokens, shown = self.day[self.hour]
             self.stage.clock.now = NOON + (self.hour + 1) * 60 * SECOND
             self.stage.account.show(tokens, **shown)
             try:
                 await cycle.prepare()
+                self.order()
+                await cycle.obey()
                 await cycle.settle(await cycle.look())
             except Doubt:
                 cycle.forget()
             else:
                 self.hour += 1
+
+    def order(self) -> None:
+        """A person lets go what is held, once."""
+        if self.day is HOLDS and self.hour == RELEASED_IN and not self.stage.log.commands:
+            self.stage.order("release")
 
     async def die_once(self) -> None:
         """Live until the planted gate hangs, be killed there, and live on."""
@@ -69,9 +86,9 @@ class Life:
         await self.live()
 
 
-async def undisturbed() -> Life:
+async def undisturbed(day: Hours = DAY) -> Life:
     """The day without any crash."""
-    life = Life(Gates())
+    life = Life(Gates(), day)
     await life.live()
     return life
 
@@ -94,41 +111,45 @@ def check(life: Life, other: Life) -> None:
     accepted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "accepted"]
     interrupted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "interrupted"]
     assert interrupted == [one for one in dict.fromkeys(opened) if one not in accepted]
-    assert len(accepted) == len(set(accepted)) >= len(DAY)
+    assert len(accepted) == len(set(accepted)) >= len(life.day)
 
 
-GATES = 54
+GATES = [pytest.param(DAY, at, id=f"day-{at}") for at in range(1, 52 + 1)]
+GATES += [pytest.param(HOLDS, at, id=f"holds-{at}") for at in range(1, 42 + 1)]
 
 
-async def test_the_day_has_as_many_awaits_as_are_crashed_at() -> None:
-    """Else the tests below would miss some; it is also rich: every type of event, and several transactions a poll."""
-    life = await undisturbed()
+async def test_the_days_have_as_many_awaits_as_are_crashed_at() -> None:
+    """Else the tests below would miss some; they are also rich: every type of event, several transactions a poll."""
+    day, holds = await undisturbed(), await undisturbed(HOLDS)
 
-    assert len(life.gates.passed) == GATES
-    assert {event["event_type"] for event in life.stage.events} == {"created", "modified", "deleted"}
-    assert any(event["retracts"] for event in life.stage.events)
-    assert sum(part.row.open is not None for _, part in life.stage.log.batches) >= 5
-    check(life, life)
+    assert len(day.gates.passed) + len(holds.gates.passed) == len(GATES)
+    assert {event["event_type"] for event in day.stage.events} == {"created", "modified", "deleted"}
+    assert any(event["retracts"] for event in day.stage.events)
+    for life in (day, holds):
+        assert sum(part.row.open is not None for _, part in life.stage.log.batches) >= 5
+        check(life, life)
+    assert [one["held"] for one in laws.reports(holds.stage.log.records)] == [0, 7, 5, 1, 0]
+    assert [event["moid"] for event in holds.stage.events if event["event_type"] == "deleted"] == list("abfgd")
 
 
-@pytest.mark.parametrize("at", range(1, GATES + 1))
-async def test_a_crash_at_any_await_cannot_be_read_in_the_log(at: int) -> None:
+@pytest.mark.parametrize(("day", "at"), GATES)
+async def test_a_crash_at_any_await_cannot_be_read_in_the_log(day: Hours, at: int) -> None:
     """Killed there and started again: the same events under the same names and numbers, each once."""
-    life = Life(Gates(hang_at=at))
+    life = Life(Gates(hang_at=at), day)
 
     await life.die_once()
 
-    check(life, await undisturbed())
+    check(life, await undisturbed(day))
 
 
-@pytest.mark.parametrize("at", range(1, GATES + 1))
-async def test_a_failed_commit_cannot_be_read_in_the_log(at: int) -> None:
+@pytest.mark.parametrize(("day", "at"), GATES)
+async def test_a_failed_commit_cannot_be_read_in_the_log(day: Hours, at: int) -> None:
     """Whether it had its effect or not, only the log is asked; the worker goes on."""
-    life = Life(Gates(fail_at=at))
+    life = Life(Gates(fail_at=at), day)
 
     await life.live()
 
-    check(life, await undisturbed())
+    check(life, await undisturbed(day))
 
 
 @pytest.mark.parametrize("at", range(1, 4))

@@ -157,15 +157,20 @@ async def test_an_absence_keeps_its_honest_bounds_over_restarts() -> None:
 
 
 async def test_a_token_that_was_gone_is_taken_back() -> None:
-    """Wrong is undone: created again, with the name of the deletion."""
+    """Wrong is undone: created again, with the name of the deletion, once no replica can be so far behind.
+
+    It may have come back as soon as the snapshot that lacked it had begun: those that were not believed are no bound.
+    """
     stage = Stage()
     await stage.turn(token("a"))
     await stage.turn()
-    deletion = stage.events[-1]
+    deletion, lacked_at = stage.events[-1], stage.clock.now - SECOND
 
-    await stage.turn(token("a"))
+    told = [await stage.turn(token("a")) for _ in range(4)]
 
-    assert (stage.events[-1]["retracts"], stage.events[-1]["baseline"]) == (deletion["event_id"], False)
+    assert [(one.stale, one.created, one.unchanged) for one in told] == [(1, 0, 0)] * 2 + [(0, 1, 0), (0, 0, 1)]
+    made = stage.events[-1]
+    assert (made["retracts"], made["baseline"], made["not_before"]) == (deletion["event_id"], False, lacked_at)
     await stage.turn()
     stage.clock.now += 8 * 86_400 * SECOND
     await stage.turn()
@@ -207,7 +212,7 @@ async def test_suppressed_refreshes_are_counted_when_they_are_new() -> None:
 
     assert [(await stage.turn(fresh, token("b"))).suppressed for _ in range(2)] == [1, 0]
     newer = replace(fresh, access_expiration_time=NOON + 1)
-    stage.gates._fail_at = len(stage.gates.passed) + 2  # the transaction of the next poll
+    stage.gates._fail_at = len(stage.gates.passed) + 3  # the transaction of the next poll
     with pytest.raises(Doubt):
         await stage.turn(newer, token("b"))
     told = await stage.turn(newer, token("b"))

@@ -31,7 +31,11 @@ async def test_killed_at_random_moments(kafka: Any, registry: Any, prefix: str, 
     """
     chance = random.Random(SEED)
     around = Around.of(kafka, registry, prefix)
-    environ = {"STREAMER_KAFKA__TRANSACTION__RECORDS": RECORDS_IN_A_TRANSACTION}
+    environ = {
+        "STREAMER_KAFKA__TRANSACTION__RECORDS": RECORDS_IN_A_TRANSACTION,
+        "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",  # so much life would look like an attack
+        "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_MOST": "100000",
+    }
     kills = aborted = interrupted = 0
     async with installed(
         around, tmp_path, tokens=TOKENS, acts_per_second=ACTS_PER_SECOND, seed=SEED, environ=environ

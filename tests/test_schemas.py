@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamer import avsc, events, report, state, tokens
+from streamer import avsc, control, events, report, state, tokens
 from tests.golden import make
 
 PUBLIC = ("oauth_token_event", "snapshot_report")
@@ -119,6 +119,8 @@ def test_fields_have_the_order_names_and_types_of_the_contract(schema: str, reco
         ("state_source", "Complete", state.Complete),
         ("state_source", "OpenSnapshot", report.Report),
         ("state_source", "Hold", state.Hold),
+        ("state_source", "Answer", state.Answer),
+        ("control_command", "ControlCommand", control.Command),
     ],
 )
 def test_our_values_have_the_fields_of_their_records(schema: str, record: str, value: Any) -> None:

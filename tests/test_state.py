@@ -14,6 +14,7 @@ from streamer.state import (
     FIXED,
     NEVER,
     VERSION,
+    Answer,
     Complete,
     Hold,
     SourceRow,
@@ -58,6 +59,7 @@ SOURCE_ROWS = st.builds(
     rights=st.none() | st.text(),
     control_offset=st.none() | COUNT,
     configuration=st.none() | st.text(),
+    answer=st.none() | st.builds(Answer, ID, st.sampled_from(["done", "refused"]), st.text()),
 )
 
 
@@ -108,7 +110,7 @@ def test_the_fixed_part_is_as_long_as_the_schema_says() -> None:
 
 @given(SOURCE_ROWS)
 def test_a_source_row_comes_back(row: SourceRow) -> None:
-    """With the open snapshot, the hold and the last complete snapshot, where there are any."""
+    """With the open snapshot, the hold, the last complete snapshot and the last answer, where there are any."""
     assert SourceRow.from_bytes(row.to_bytes()) == row
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from streamer import diff
 from streamer.absence import judge
 from streamer.events import Event, Poll, event_id
 from streamer.state import Status, TokenRow
-from streamer.steps import REMEMBER_DELETED_MS, Step, steps, tombstones
+from streamer.steps import REMEMBER_DELETED_MS, Step, Writing, last_shown, steps, tombstones
 from streamer.tokens import Finding, Gone, ServerClock, Sighting, Token
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, poll, row, sighting, snapshot, token
 
@@ -28,13 +29,13 @@ def written(
     *,
     at: Poll | None = None,
     findings: Mapping[str, Finding] | None = None,
-    suppress: bool = False,
+    **how: Any,
 ) -> tuple[Step, ...]:
     """What a poll that sees these tokens writes on top of these rows."""
     at = at or poll()
     found = diff.changes(rows, snapshot(seen, known=rows.values(), clock=at.clock))
-    judged = {moid: judge(rows[moid], finding, at.clock) for moid, finding in (findings or {}).items()}
-    return tuple(steps(at, rows, found, {m: v for m, v in judged.items() if v}, suppress=suppress))
+    judged = {m: judge(rows[m], f, at, not_before=last_shown(at, rows[m])) for m, f in (findings or {}).items()}
+    return tuple(steps(at, rows, found, Writing({m: v for m, v in judged.items() if v}, **how)))
 
 
 def event(made: tuple[Step, ...]) -> Event:
@@ -212,6 +213,15 @@ def test_a_returned_absence_leaves_no_trace() -> None:
 
 
 # Retractions and the end of a row...
+
+
+def test_a_return_is_told_in_silence_too() -> None:
+    """Its end was told, so a reader would go on believing in that; only a first sight is not told."""
+    long_gone = deleted(at=NOON - REMEMBER_DELETED_MS - 1, seen_at=NOON - REMEMBER_DELETED_MS - 1)
+
+    assert event(written({"a": long_gone}, [token(create_time=1)], silent=True)).baseline is True
+    (first,) = written({}, [token(create_time=1)], silent=True)
+    assert first.event is None
 
 
 def test_a_token_that_returns_is_taken_back_by_name() -> None:

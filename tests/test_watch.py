@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import watch
+from streamer.absence import Guard
 from streamer.errors import CheckFailed, Doubt, Fenced, Misconfigured, Rejected, StreamerError, Unready
 from streamer.stop import Stop
 from streamer.watch import LONGEST_PAUSE_S, LONGEST_WAIT_S, next_turn, pause_s
@@ -216,13 +217,31 @@ async def test_normal_operation_is_quiet(caplog: pytest.LogCaptureFixture) -> No
     assert [level for _, level in said] == ["INFO", "WARNING", "INFO"]
 
 
+async def test_a_hold_is_said_aloud_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A person is wanted, and need not be told every minute; the page shows it meanwhile."""
+    watched = Watched(Paced(5), Stage(policy=replace(POLICY, guard=Guard(0, 0, 0))))
+    shown = iter([[token("a"), token("b")], [token("a")], [token("a")], [token("a"), token("b")], [token("b")]])
+    watched.stage.account.on_list = lambda: watched.stage.account.show(next(shown))
+
+    await watched.watch.run()
+
+    said = [(one.getMessage(), one.levelname) for one in caplog.records]
+    assert said == [("deletions.held", "WARNING")] * 2
+    row = watched.stage.row
+    assert row.hold is not None
+    assert (watched.health.held, watched.health.hold_id) == (1, row.hold.hold_id)
+
+
 # Stopping...
 
 
 async def test_a_stop_ends_a_look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was written of it, so nothing is lost; the time to finish is for what is being written."""
     monkeypatch.setattr(watch, "FINISH_S", 3600.0)
-    stop, stage = Stop(), Stage(gates=Gates(hang_at=4))  # restored, the epoch written; the list is asked for
+    stop, stage = (
+        Stop(),
+        Stage(gates=Gates(hang_at=6)),
+    )  # restored, the epoch written, commands and rights; the list is asked for
     watched = Watched(stop, stage)
 
     async with asyncio.TaskGroup() as group:
@@ -256,7 +275,7 @@ async def test_a_snapshot_that_takes_too_long_is_cut(monkeypatch: pytest.MonkeyP
     """At its limit; what was committed stands, and the next start closes it as interrupted."""
     monkeypatch.setattr(watch, "FINISH_S", 0.01)
     stop = Stop()
-    stage = Stage(gates=Gates(hang_at=7), policy=replace(POLICY, form=replace(FORM, records=4)))
+    stage = Stage(gates=Gates(hang_at=9), policy=replace(POLICY, form=replace(FORM, records=4)))
     watched = Watched(stop, stage)
     stage.account.show(map(token, "abc"))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ import click
 import yaml
 
 from streamer.demo.credentials import EC_FILE, RSA_FILE, SECRET_FILE, Credentials
+from streamer.demo.faults import SETS, AnyFault
+from streamer.demo.lies.sights import Lag
 from streamer.demo.life import Life, Rates
 from streamer.demo.noise import SHARE
+from streamer.demo.shorthand import read_fault, read_set
 from streamer.demo.simulator import Simulator
 from streamer.errors import Misconfigured
 from streamer.invocation import Invocation, takes_config
@@ -24,7 +29,7 @@ from streamer.stop import Stop
 CONFIG_FILE = "streamer.yaml"
 EXAMPLES = """\b
 Examples:
-  streamer simulate --tokens 1000 --rate 5
+  streamer simulate --tokens 1000 --rate 5 --faults all:0.02 --fault lag=3s:0.2
   streamer simulate --rate 0 --output json   # nothing happens but what POST /-/act asks for
 """
 
@@ -37,6 +42,18 @@ class _Face:
     port: int
     url: str | None
     output: str
+
+
+def _short(read: Callable[[str], Sequence[AnyFault]]) -> Callable[..., list[AnyFault]]:
+    """A click callback that reads all values of an option by `read`, which raises ValueError."""
+
+    def callback(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> list[AnyFault]:
+        try:
+            return [fault for text in texts for fault in read(text)]
+        except ValueError as error:
+            raise click.BadParameter(str(error), context, option) from error
+
+    return callback
 
 
 @click.command("simulate", short_help="A local Intersight for trying things.", epilog=EXAMPLES)
@@ -57,6 +74,23 @@ class _Face:
     help="Share of rows shown in another order, with other links, without nulls: no change.",
 )
 @click.option(
+    "--fault",
+    "one_by_one",
+    multiple=True,
+    metavar="FAULT",
+    callback=_short(lambda text: [read_fault(text)]),
+    help="What goes wrong, NAME[=VALUE][,PARAMETER=VALUE...][:PROBABILITY], such as html:0.05, lag=3s:0.2 or "
+    "count=-1,times=3; may be given several times. GET /-/ names and explains all faults.",
+)
+@click.option(
+    "--faults",
+    "sets",
+    multiple=True,
+    metavar="SET",
+    callback=_short(read_set),
+    help=f"Every fault of a set ({', '.join(SETS)}), such as all:0.02; may be given several times.",
+)
+@click.option(
     "--key-dir",
     default="streamer-simulator",
     show_default=True,
@@ -74,13 +108,16 @@ def command(
     seed: int,
     rate: float,
     noise: float,
+    one_by_one: Sequence[AnyFault],
+    sets: Sequence[AnyFault],
     key_dir: Path,
     output: str,
 ) -> None:
     """Serve a local Intersight with tokens that come, change and go, until SIGINT or SIGTERM.
 
     It checks signatures and OAuth tokens as the real one does, and keeps a ledger of what really happened. Once it
-    accepts requests it prints its URL, its credentials, and how to run against it. GET /-/ is its control face.
+    accepts requests it prints its URL, its credentials, and how to run against it. GET /-/ is its control face. Faults
+    make it lie in what it answers, and never in its ledger.
     """
     credentials = _credentials(key_dir)
     world = Life(
@@ -92,6 +129,7 @@ def command(
         rates=Rates(per_second=rate),
     )
     simulator = Simulator(world, credentials, noise=noise, seed=seed)
+    simulator.faults.arm(*one_by_one, *sets)
     asyncio.run(_serve(simulator, _Face(host, port, url, output), key_dir))
 
 
@@ -101,7 +139,7 @@ async def _serve(simulator: Simulator, face: _Face, folder: Path) -> None:
         async with serve(simulator.app, host=face.host, port=face.port) as served:
             with stop.on_signals():
                 facts = _facts(face.url or served, simulator.credentials, folder)
-                _write_config(facts, folder / CONFIG_FILE)
+                _write_config(facts, _lag_s(simulator), folder / CONFIG_FILE)
                 click.echo(json.dumps(facts) if face.output == "json" else _told(facts, len(simulator.world.tokens)))
                 await stop.wait()
     except OSError as error:
@@ -145,7 +183,13 @@ def _told(facts: dict[str, Any], tokens: int) -> str:
     return "\n".join(lines)
 
 
-def _write_config(facts: dict[str, Any], path: Path) -> None:
+def _lag_s(simulator: Simulator) -> int:
+    """How far a reply may be behind the world, and a second for the resolution of `Date`: what a reader allows for."""
+    lags = [fault.by for fault in simulator.faults.armed() if isinstance(fault, Lag)]
+    return math.ceil(max(lags)) + 1 if lags else 0
+
+
+def _write_config(facts: dict[str, Any], lag_s: int, path: Path) -> None:
     """A configuration for one source, with the key of version 3, beside a Kafka and a registry on this machine."""
     key = facts["api_keys"][1]
     source = {
@@ -153,7 +197,7 @@ def _write_config(facts: dict[str, Any], path: Path) -> None:
         "url": facts["url"],
         "api_key": {"id": key["id"], "file": key["file"]},
         "interval": "5s",
-        "replica_lag": "0s",
+        "replica_lag": f"{lag_s}s",
     }
     settings = {
         "sources": [source],

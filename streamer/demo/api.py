@@ -21,32 +21,34 @@ from streamer.demo.noise import Noise
 from streamer.demo.query import Expand, Table, read_query, read_view
 from streamer.demo.replies import count_reply, forbidden, invalid, list_reply, no_such_path, not_found, reply
 from streamer.demo.shapes import Row
+from streamer.demo.sight import Sight
 from streamer.demo.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class _Resource:
-    """One object type: how its properties compare, and its rows as they are now."""
+    """One object type: how its properties compare, and its rows as a request sees them."""
 
     object_type: str
     kind: Nested
-    table: Callable[[World], Table]
+    table: Callable[[World, Sight], Table]
 
 
-def _tokens(world: World) -> Table:
-    """Tokens are many and asked for all the time: theirs is not a copy."""
-    return Table(kinds.TOKEN, world.tokens, world.moids)
+def _audit(world: World, sight: Sight) -> Table:
+    return Table.of(kinds.AUDIT, world.records(sight.audit_late_ms))
 
 
 _TOKENS: Final = "iam/OAuthTokens"
 _RESOURCES: Final[Mapping[str, _Resource]] = {
-    _TOKENS: _Resource("iam.OAuthToken", kinds.TOKEN, _tokens),
-    "iam/Accounts": _Resource("iam.Account", kinds.ACCOUNT, lambda w: Table.of(kinds.ACCOUNT, w.accounts())),
-    "iam/Users": _Resource("iam.User", kinds.USER, lambda w: Table.of(kinds.USER, w.people())),
-    "iam/AppRegistrations": _Resource(
-        "iam.AppRegistration", kinds.APP, lambda w: Table.of(kinds.APP, w.applications())
+    _TOKENS: _Resource("iam.OAuthToken", kinds.TOKEN, lambda w, sight: sight.tokens(w)),
+    "iam/Accounts": _Resource(
+        "iam.Account", kinds.ACCOUNT, lambda w, sight: Table.of(kinds.ACCOUNT, sight.account_rows(w))
     ),
-    "aaa/AuditRecords": _Resource("aaa.AuditRecord", kinds.AUDIT, lambda w: Table.of(kinds.AUDIT, w.records())),
+    "iam/Users": _Resource("iam.User", kinds.USER, lambda w, _: Table.of(kinds.USER, w.people())),
+    "iam/AppRegistrations": _Resource(
+        "iam.AppRegistration", kinds.APP, lambda w, _: Table.of(kinds.APP, w.applications())
+    ),
+    "aaa/AuditRecords": _Resource("aaa.AuditRecord", kinds.AUDIT, _audit),
 }
 _BY_TYPE: Final = {resource.object_type: resource for resource in _RESOURCES.values()}
 _LOWERED: Final = frozenset(path.lower() for path in _RESOURCES)
@@ -79,20 +81,27 @@ class Api:
         raise forbidden(method, path)
 
     def _list(self, resource: _Resource, request: Request) -> Response:
-        query = read_query(request.query_params, resource.kind, self._world.clock())
-        count, page = query.run(resource.table(self._world))
+        sight = Sight.of(request.scope)
+        query = read_query(sight.asked(request.query_params), resource.kind, self._world.clock())
+        table = resource.table(self._world, sight)
+        count, page = query.run(table)
         if query.count_only:
             return count_reply(count)
-        look_up = self._look_up()
+        if sight.again:
+            _, page = query.before(table).run(table)
+        look_up = self._look_up(sight)
         rows = [self._noise.on(query.view.of(row, look_up)) for row in page]
         return list_reply(resource.object_type, rows, count if query.inline_count else None)
 
     def _object(self, resource: _Resource, moid: str, request: Request) -> Response:
         view = read_view(request.query_params, resource.kind)
-        row = resource.table(self._world).rows.get(moid)
+        sight = Sight.of(request.scope)
+        if resource is _RESOURCES[_TOKENS]:
+            sight = sight.alone(moid, request.url.path)
+        row = resource.table(self._world, sight).rows.get(moid)
         if row is None:
             raise not_found(resource.object_type, moid)
-        return reply(self._noise.on(view.of(row, self._look_up())))
+        return reply(self._noise.on(view.of(row, self._look_up(sight))))
 
     def _delete(self, moid: str) -> Response:
         if moid not in self._world.tokens:
@@ -100,14 +109,14 @@ class Api:
         self._world.remove(moid)
         return Response()
 
-    def _look_up(self) -> Expand:
+    def _look_up(self, sight: Sight) -> Expand:
         """For `$expand`: any object by its type and Moid, one table a type."""
         tables: dict[str, Mapping[str, Row]] = {}
 
         def look_up(object_type: str, moid: str) -> Row | None:
             if object_type not in tables:
                 resource = _BY_TYPE.get(object_type)
-                tables[object_type] = resource.table(self._world).rows if resource else {}
+                tables[object_type] = resource.table(self._world, sight).rows if resource else {}
             return tables[object_type].get(moid)
 
         return look_up

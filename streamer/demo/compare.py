@@ -18,7 +18,7 @@ import ipaddress
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -73,6 +73,7 @@ _ITS_OWN: Final = (
     *("not_before", "not_after", "snapshot_id", "trace_id"),
 )
 _NOT_JUDGED: Final = {"user"}  # resolved at detection from another list, and in no entry of the ledger
+_CAUSES: Final = {"expire": "expired", "logout": "logout", "remove": "revoked"}  # what nothing tells of is `removed`
 
 
 def compare(events: Sequence[Event], ledger: Iterable[Entry], *, source: str) -> list[str]:
@@ -170,8 +171,8 @@ def _wanted(entry: Entry, event: Event) -> dict[str, Any]:
         "after": after,
         "changed_fields": changed,
         "change_kinds": _kinds(changed),
-        "delete_cause": ("expired" if entry.cause == "expire" else "removed") if deleted else None,
-        "delete_evidence": _evidence(event) if deleted else None,
+        "delete_cause": _CAUSES.get(entry.cause, "removed") if deleted else None,
+        "delete_evidence": _evidence(entry, event) if deleted else None,
         "retracts": None,
         "derived": _derived(before, after),
     }
@@ -215,15 +216,27 @@ def _event_time(entry: Entry, event: Event, before: Row | None, after: Row | Non
     own = {
         "created": after and after["create_time"],
         "modified": after and after["mod_time"],
-        "deleted": before["expiration_time"] if before and entry.cause == "expire" else None,
+        "deleted": _death(entry, before),
     }[entry.what]
     return min(max(own or event["detected_at"], event["not_before"] or ""), event["not_after"])
 
 
-def _evidence(event: Event) -> dict[str, Any]:
+def _death(entry: Entry, before: Row | None) -> str | None:
+    """When it ended, where something tells: its own expiry, or the audit record, which has the moment of the deed."""
+    if entry.cause == "expire":
+        return before["expiration_time"] if before else None
+    if entry.cause not in {"logout", "remove"}:
+        return None
+    return datetime.fromtimestamp(entry.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _evidence(entry: Entry, event: Event) -> dict[str, Any]:
+    """A look-up proved it; who did it stands there exactly where an audit record tells it."""
     told = event["delete_evidence"] or {}
-    nobody = dict.fromkeys(("audit_record_moid", "audit_event", "actor", "actor_ip"))
-    return {"method": "lookup", "checked_at": told.get("checked_at"), **nobody}
+    who = dict.fromkeys(("audit_record_moid", "audit_event", "actor", "actor_ip"))
+    if entry.cause in {"logout", "remove"}:
+        who = {name: told.get(name) or f"no {name}" for name in who}
+    return {"method": "lookup", "checked_at": told.get("checked_at"), **who}
 
 
 def _bounds(entry: Entry, event: Event) -> Iterable[str]:

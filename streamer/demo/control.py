@@ -1,17 +1,18 @@
 """The control face under `/-/`: for tests and people, not part of what is simulated, and open to whoever can connect.
 
-GET    /-/           how many tokens, ledger entries, armed faults, and replies of the API by status
+GET    /-/           how many tokens, ledger entries, armed faults, strikes, and replies by status; what each fault does
 GET    /-/tokens     the tokens as they are now, or `?at=MS`; without noise
 GET    /-/truth      the ledger as lines of JSON, `?after=N` for those after number N
 POST   /-/act        an act, or a list of them; answers with the ledger entries they made
 GET    /-/faults     the armed faults
-POST   /-/faults     arm one, such as {"fault": "status", "status": 503, "times": 3}
-DELETE /-/faults     disarm all
+POST   /-/faults     arm one, such as {"fault": "status", "status": 503, "times": 3} or "status=503,times=3", or a list
+DELETE /-/faults     disarm all, or `?fault=NAME`
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Annotated, Final
 
 import msgspec
 from starlette.requests import Request
@@ -19,9 +20,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from streamer.demo.acts import Act, Unknown
-from streamer.demo.faults import AnyFault, Faults
+from streamer.demo.faults import AnyFault, Faults, manual
 from streamer.demo.replies import reply
+from streamer.demo.shorthand import read_fault
 from streamer.demo.world import World
+
+COMMON: Final = (
+    "times=null (how many requests; null: until it is disarmed), probability=1, path (what the request's path begins "
+    "with), on=any (or list, filter: a list of Moid in or eq, moid: one object), after=0 (so many are let through "
+    "first), burst=1 (so many in a row once it strikes), delay=0 (seconds the request is held first). In short: "
+    "NAME[=VALUE][,PARAMETER=VALUE...][:PROBABILITY], VALUE being that of the first parameter named"
+)
+
+_Several = Annotated[list[AnyFault | str], msgspec.Meta(min_length=1)]
 
 
 class Control:
@@ -46,7 +57,9 @@ class Control:
             "entries": len(self._world.truth),
             "counts": dict(sorted(self._world.truth.counts.items())),
             "faults": self._faults.armed(),
+            "struck": dict(sorted(self._faults.struck.items())),
             "replies": dict(sorted(self._replies.items())),
+            "help": {"faults": manual(), "of all": COMMON},
         })  # fmt: skip
 
     async def _tokens(self, request: Request) -> Response:
@@ -84,15 +97,17 @@ class Control:
 
     async def _arm(self, request: Request) -> Response:
         try:
-            fault = msgspec.json.decode(await request.body(), type=AnyFault)
-        except msgspec.MsgspecError as error:
+            wanted = msgspec.json.decode(await request.body(), type=AnyFault | str | _Several)
+            several = wanted if isinstance(wanted, list) else [wanted]
+            faults = [read_fault(fault) if isinstance(fault, str) else fault for fault in several]
+        except (msgspec.MsgspecError, ValueError) as error:
             return _wrong(error)
-        self._faults.arm(fault)
+        self._faults.arm(*faults)
         return reply(self._faults.armed())
 
-    async def _clear(self, _: Request) -> Response:
-        self._faults.clear()
-        return reply([])
+    async def _clear(self, request: Request) -> Response:
+        self._faults.clear(request.query_params.get("fault"))
+        return reply(self._faults.armed())
 
 
 def _wrong(error: Exception, status: int = 400) -> Response:

@@ -1,82 +1,122 @@
 """What goes wrong on cue: the seam through which every request to the API passes before it is answered.
 
 A fault is one request's middleware: it gets the application, and may answer in its place, change what it is asked or
-what it replies, or break the connection. Several that strike the same request are wrapped around each other, the one
-armed first outermost. A new kind of fault is one more class here and one more name in `AnyFault`; the control face then
-takes it as it is. The control face itself is never struck.
+what it replies, or break the connection. Several that strike the same request are wrapped around each other: those of
+the connection outermost, then those of the bytes, then those of what is seen; of a kind, the one armed first outermost.
+A new kind of fault is one more class in `lies` and one more name in `AnyFault`; the control face, its help and the
+command line then take it as it is. The control face itself is never struck.
 """
 
 from __future__ import annotations
 
-import functools
+import asyncio
 import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, Final, get_args
 
 import msgspec
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamer.demo.replies import Refused
+from streamer.demo.lies.fault import Call, Fault
+from streamer.demo.lies.pages import Count, Empty, Null, Repeated, Short, Twice, Unsorted
+from streamer.demo.lies.rows import BadMoid, Huge, NotANumber, Surrogate, Types, Unknown, Utf8
+from streamer.demo.lies.sights import Account, Accounts, Audit, Between, Claims, Hidden, Keyset, Lag
+from streamer.demo.lies.wire import Drip, Html, Redirect, Reset, Skew, Slow, Status, Throttled, Truncated
+from streamer.demo.world import World
+
+__all__ = ["CONTROL", "FAULTS", "SETS", "AnyFault", "Faults", "Status", "manual"]
 
 CONTROL = "/-/"
-_CODES = {401: "AuthenticationFailure", 403: "UnauthorizedOperation", 404: "NotFound", 503: "ServiceUnavailable"}
+
+Wire = Status | Throttled | Html | Redirect | Truncated | Drip | Reset | Slow | Skew
+Pages = Short | Twice | Unsorted | Repeated | Count | Empty | Null
+Rows = Unknown | BadMoid | Utf8 | Surrogate | Huge | NotANumber | Types
+Sights = Lag | Hidden | Account | Accounts | Claims | Audit | Keyset | Between
+AnyFault = Wire | Pages | Rows | Sights
+
+FAULTS: Final[dict[str, type[Fault]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyFault)}
+SETS: Final[dict[str, tuple[type[Fault], ...]]] = {
+    "all": get_args(AnyFault),
+    "wire": get_args(Wire),
+    "pages": get_args(Pages),
+    "rows": get_args(Rows),
+    "sights": get_args(Sights),
+}
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="fault"):
-    """What all faults have: when they strike.
-
-    Attributes:
-        times: how many requests; None until it is cleared.
-        probability: of striking a request that it could strike.
-        path: what the request's path begins with, such as `/api/v1/iam/OAuthTokens`.
-    """
-
-    times: int | None = None
-    probability: float = 1.0
-    path: str = "/"
-
-    async def strike(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request with or without `app`."""
-        raise NotImplementedError
+def manual() -> dict[str, str]:
+    """Each fault by name: what it does, its own parameters with their defaults, and when it strikes."""
+    return {name: _line(kind) for name, kind in FAULTS.items()}
 
 
-class Status(Fault, frozen=True, kw_only=True, tag="status"):
-    """An error of this HTTP status with the API's own kind of body, and these headers, instead of an answer."""
-
-    status: int = 503
-    headers: dict[str, str] = {}
-
-    async def strike(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Answer in the application's place."""
-        code = _CODES.get(self.status, "InternalServerError" if self.status >= 500 else "InvalidRequest")  # noqa: PLR2004
-        reply = Refused(self.status, code, "simulated_fault", f"a fault on cue: {self.status}").reply(Request(scope))
-        reply.headers.update(self.headers)
-        await reply(scope, receive, send)
+def _line(kind: type[Fault]) -> str:
+    common = {parameter.name for parameter in msgspec.structs.fields(Fault)}
+    own = {p.name: _plain(p.default) for p in msgspec.structs.fields(kind) if p.name not in common | {kind.main}}
+    main = {p.name: _plain(p.default) for p in msgspec.structs.fields(kind) if p.name == kind.main}
+    parameters = ", ".join(f"{name}={msgspec.json.encode(value).decode()}" for name, value in {**main, **own}.items())
+    path = next(p.default for p in msgspec.structs.fields(kind) if p.name == "path")
+    says = (kind.__doc__ or "").partition("\n")[0]
+    return f"{says} [{parameters or 'no parameters'}] Strikes {kind.strikes}; path={path}"
 
 
-AnyFault = Status
+def _plain(default: Any) -> Any:
+    return {} if default is msgspec.NODEFAULT else default
 
 
 @dataclass(slots=True)
 class _Armed:
+    """A fault that may strike: `seen` requests it could have struck, `strikes` so far, `row` left of a burst."""
+
     fault: AnyFault
+    seed: str
+    chance: random.Random
     left: int | None
+    seen: int = 0
+    strikes: int = 0
+    row: int = 0
+
+    def meets(self, scope: Scope) -> bool:
+        """Whether this request is struck; if so, it counts."""
+        fault = self.fault
+        if not fault.could_strike(scope):
+            return False
+        self.seen += 1
+        if self.seen <= fault.after:
+            return False
+        if self.row == 0 and self.chance.random() >= fault.probability:
+            return False
+        self.row = (self.row or fault.burst) - 1
+        self.strikes += 1
+        self.left = None if self.left is None else self.left - 1
+        return True
 
 
 class Faults:
-    """The faults that are armed; `seed` is of the chance in them."""
+    """The faults that are armed over `world`; `seed` is of the chance in them, `sleep` waits where they wait.
 
-    def __init__(self, *, seed: int = 7) -> None:
+    `struck` counts strikes by name, also those of faults that are cleared by now.
+    """
+
+    def __init__(
+        self, world: World, *, seed: int = 7, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self.struck: Counter[str] = Counter()
+        self._world, self._seed, self._sleep = world, seed, sleep
         self._armed: list[_Armed] = []
-        self._random = random.Random(seed)  # noqa: S311  repeatable, not secret
+        self._number = 0
 
-    def arm(self, fault: AnyFault) -> None:
-        """Let it strike from the next request on."""
-        self._armed.append(_Armed(fault, fault.times))
+    def arm(self, *faults: AnyFault) -> None:
+        """Let them strike from the next request on."""
+        for fault in faults:
+            self._number += 1
+            seed = f"{self._seed}/{self._number}"
+            self._armed.append(_Armed(fault, seed, random.Random(seed), fault.times))  # noqa: S311  repeatable
 
-    def clear(self) -> None:
-        """Disarm all."""
-        self._armed.clear()
+    def clear(self, name: str | None = None) -> None:
+        """Disarm all, or all of one name."""
+        self._armed = [armed for armed in self._armed if name not in {None, _name(armed.fault)}]
 
     def armed(self) -> list[AnyFault]:
         """Those that may still strike, with what is left of their `times`."""
@@ -87,21 +127,33 @@ class Faults:
 
         async def spoilt(scope: Scope, receive: Receive, send: Send) -> None:
             wrapped = app
-            for fault in reversed(self._striking(scope)):
-                wrapped = functools.partial(fault.strike, wrapped)
+            for armed, number in reversed(self._striking(scope)):
+                wrapped = self._struck(wrapped, armed, number)
             await wrapped(scope, receive, send)
 
         return spoilt
 
-    def _striking(self, scope: Scope) -> list[AnyFault]:
-        """The faults that this request meets; each has one time less from now on."""
+    def _struck(self, app: ASGIApp, armed: _Armed, number: int) -> ASGIApp:
+        """`app`, behind one strike of a fault."""
+        fault, seed = armed.fault, armed.seed
+        chance = random.Random(f"{seed}/{number}")  # noqa: S311  repeatable, not secret
+
+        async def strike(scope: Scope, receive: Receive, send: Send) -> None:
+            if fault.delay:
+                await self._sleep(fault.delay)
+            await fault.strike(Call(app, scope, receive, send, self._world, chance, seed, self._sleep))
+
+        return strike
+
+    def _striking(self, scope: Scope) -> list[tuple[_Armed, int]]:
+        """The faults that this request meets, the outermost first, and the how-manieth strike it is of each."""
         if scope["type"] != "http" or scope["path"].startswith(CONTROL):
             return []
-        striking = []
-        for armed in self._armed:
-            fault = armed.fault
-            if scope["path"].startswith(fault.path) and self._random.random() < fault.probability:
-                striking.append(fault)
-                armed.left = None if armed.left is None else armed.left - 1
+        met = [armed for armed in self._armed if armed.meets(scope)]
         self._armed = [armed for armed in self._armed if armed.left is None or armed.left > 0]
-        return striking
+        self.struck.update(_name(armed.fault) for armed in met)
+        return [(armed, armed.strikes) for armed in sorted(met, key=lambda armed: armed.fault.layer)]
+
+
+def _name(fault: Fault) -> str:
+    return str(fault.__struct_config__.tag)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from streamer.demo.credentials import Credentials
 from streamer.demo.oauth import EXPIRES_IN_S, BadToken, Denied, Issuer
 from streamer.demo.replies import Refused, reply
+from streamer.demo.sight import Sight
 from streamer.demo.signatures import SKEW_MS, BadSignature, Wire, verify
 
 
@@ -53,8 +54,9 @@ class Gate:
     async def token(self, request: Request) -> Response:
         """`POST /iam/token`."""
         form = dict(parse_qsl((await request.body()).decode("latin-1")))
+        authorization, claims = request.headers.get("authorization", ""), Sight.of(request.scope).claims
         try:
-            return reply(self._issuer.grant(form, request.headers.get("authorization", ""), self._clock()))
+            return reply(self._issuer.grant(form, authorization, self._clock(), claims))
         except Denied as error:
             return reply(error.body(), error.status)
 

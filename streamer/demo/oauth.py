@@ -48,8 +48,12 @@ class Issuer:
     credentials: Credentials
     expires_in: int = EXPIRES_IN_S
 
-    def grant(self, form: Mapping[str, str], authorization: str, now: int) -> Row:
+    def grant(
+        self, form: Mapping[str, str], authorization: str, now: int, claims: Mapping[str, Any] | None = None
+    ) -> Row:
         """The reply to `POST /iam/token`; `form` is its body, `now` the server's ms.
+
+        `claims` take the place of those alike within `intersight`.
 
         Raises:
             Denied: the grant is another, or the client or its secret is wrong.
@@ -60,7 +64,8 @@ class Issuer:
         known = self.credentials
         if client_id != known.client_id or not secrets.compare_digest(secret.encode(), known.client_secret.encode()):
             raise Denied(401, "invalid_client", "client_id or client_secret is wrong")
-        return {"access_token": self._token(now // 1000), "expires_in": self.expires_in, "token_type": "Bearer"}
+        token = self._token(now // 1000, claims or {})
+        return {"access_token": token, "expires_in": self.expires_in, "token_type": "Bearer"}
 
     def check(self, token: str, now: int) -> None:
         """Raises BadToken unless `token` is one of ours and its time is not over at `now` (ms)."""
@@ -71,7 +76,7 @@ class Issuer:
         if expires * 1000 <= now:
             raise BadToken(f"the access token has been over for {now / 1000 - expires:.0f} s")
 
-    def _token(self, now_s: int) -> str:
+    def _token(self, now_s: int, otherwise: Mapping[str, Any]) -> str:
         account = self.credentials.account
         claims = {
             "aud": _ISSUER,
@@ -84,6 +89,7 @@ class Issuer:
                 "region": "us-east-1",
                 "role_ids": [account.permission],
                 "roles": ["Account Administrator"],
+                **otherwise,
             },
             "iss": _ISSUER,
             "jti": secrets.token_hex(8),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from streamer.demo.filters import BadQuery, Filter, kind_at, parse, reader
@@ -88,6 +88,14 @@ class Query:
             value = reader([name], table.kind.properties[name])
             rows.sort(key=lambda row: _nothing_first(value(row)), reverse=down)
         return len(rows), rows[self.skip : self.skip + self.top]
+
+    def before(self, table: Table) -> Query:
+        """The query of the page before this one, by `$skip` or by `Moid gt`; of the first page, itself."""
+        if self.filter is None or self.filter.after is None:
+            return replace(self, skip=max(0, self.skip - self.top))
+        start = bisect_right(table.moids, self.filter.after) - self.top
+        after = table.moids[start - 1] if start > 0 else ""
+        return replace(self, filter=replace(self.filter, after=after))
 
     def _candidates(self, table: Table) -> tuple[Sequence[str], bool]:
         """The Moids to look at, in order; True if each of them is known to match."""

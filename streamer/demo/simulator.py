@@ -2,6 +2,7 @@
 
 It is what the streamer is tried against and measured with, so nothing in it may come from the streamer: no diff, no
 decoder, no signing code. Facts about the real API stand in the rooms they shaped; so do the guesses, named as such.
+It can be made to lie, by the rooms in `lies`; the world and its ledger stay the truth.
 
 Question: where chance and time live. Choice: a request is answered at one moment; before it, the world lives up to
 that moment, and while it is answered nothing moves. Reading draws on no chance but the noise's own, so history does not
@@ -10,7 +11,9 @@ depend on who looks. Rejected: a task that lives in the background.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,6 +27,7 @@ from streamer.demo.control import Control
 from streamer.demo.credentials import Credentials
 from streamer.demo.faults import CONTROL, Faults
 from streamer.demo.gate import Gate, Rules
+from streamer.demo.lies.line import with_line
 from streamer.demo.noise import SHARE, Noise
 from streamer.demo.replies import Refused, Stamp, forbidden, no_such_path
 from streamer.demo.world import World
@@ -40,6 +44,7 @@ class Simulator:
         noise: share of rows in each reply that look different and are not; 0 for none.
         rules: of signatures and tokens.
         seed: of the chance in noise and faults.
+        sleep: waits so many seconds where a fault does.
     """
 
     def __init__(
@@ -50,11 +55,12 @@ class Simulator:
         noise: float = SHARE,
         rules: Rules | None = None,
         seed: int = 7,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.world = world
         self.credentials = credentials or Credentials.new(world.account, world.admin)
         self.replies: Counter[str] = Counter()  # of the API, by status
-        self.faults = Faults(seed=seed)
+        self.faults = Faults(world, seed=seed, sleep=sleep)
         gate = Gate(self.credentials, world.clock, rules or Rules())
         api = Api(world, gate, Noise(noise, seed=seed))
         routes = Starlette(
@@ -66,7 +72,7 @@ class Simulator:
             exception_handlers={Refused: _refused, HTTPException: _unrouted},
         )
         routes.router.redirect_slashes = False  # a path is right or wrong
-        self.app: ASGIApp = Stamp(self.faults.around(routes), world, self._seen)
+        self.app: ASGIApp = with_line(Stamp(self.faults.around(routes), world, self._seen))
 
     def _seen(self, path: str, status: int) -> None:
         if not path.startswith(CONTROL):

@@ -7,7 +7,7 @@ the streamer's diff must not be able to repeat itself here. So this room imports
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -79,4 +79,19 @@ class Truth:
                 del state[entry.moid]
             else:
                 state[entry.moid] = entry.after
+        return state
+
+    def past(self, now: Mapping[str, Row], at: int) -> dict[str, Row]:
+        """The tokens that existed at `at` (ms): `now`, which the ledger has led to, with all that came later undone.
+
+        It equals `state(at)`, and costs what happened since then rather than all that ever happened.
+        """
+        state = dict(now)
+        for entry in reversed(self.entries):
+            if entry.at <= at:
+                break
+            if entry.before is None:
+                del state[entry.moid]
+            else:
+                state[entry.moid] = entry.before
         return state

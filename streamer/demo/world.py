@@ -125,9 +125,9 @@ class World:
         """The rows of `iam/Accounts`: the one that a caller sees, their own."""
         return [shapes.account_row(self.account, self.began_at)]
 
-    def records(self) -> list[Row]:
-        """The rows of `aaa/AuditRecords` that can be read by now."""
-        now = self.clock()
+    def records(self, late_ms: int = 0) -> list[Row]:
+        """The rows of `aaa/AuditRecords` that can be read by now, or could be `late_ms` ago."""
+        now = self.clock() - late_ms
         return [row for recorded_at, row in self._audit if recorded_at <= now]
 
     def tick(self, now: int | None = None) -> None:

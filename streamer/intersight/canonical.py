@@ -34,8 +34,8 @@ EXTRAS: Final = 64 * 1024  # bytes of all extras together, as Avro
 MARK: Final = 128  # no mark that stands for dropped elements is larger, encoded
 LONE: Final = rb"\uFFfD"  # what a lone surrogate's escape was replaced with: U+FFFD, in a spelling no encoder uses
 DROPPED: Final = frozenset({"ClassId", "ObjectType", "Ancestors", "VersionContext", "DisplayNames"})
+MOID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
-_MOID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
@@ -103,9 +103,23 @@ def _moid(row: dict[str, Raw]) -> str:
         moid = _TEXT.decode(raw) or ""
     except msgspec.DecodeError:
         moid = ""
-    if not _MOID.fullmatch(moid):
+    if not MOID.fullmatch(moid):
         raise Rejected("bad_moid", f"a row's Moid is {raw[:80]!r}, wanted 1 to 128 of A-Z a-z 0-9 _ -")
     return moid
+
+
+def instant(text: str) -> int | None:
+    """The ms of an RFC 3339 time with up to nine decimals (what is finer is cut) and any offset; None: the zero time.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _TIME.fullmatch(text):
+        raise ValueError("no time as RFC 3339 writes it")
+    ms = (datetime.fromisoformat(text) - _EPOCH) // _MS  # refuses the 31st of June
+    if not _ZERO_MS <= ms <= _LAST_MS:
+        raise ValueError("a time before the year 1 or after 9999")
+    return None if ms == _ZERO_MS else ms
 
 
 class _Unreadable(Exception):
@@ -207,17 +221,11 @@ def _text(reading: _Reading, raw: bytes) -> str | None:
 
 
 def _time(_: _Reading, raw: bytes) -> int | None:
-    """RFC 3339 with up to nine decimals and any offset; finer digits than ms are cut."""
     text = _TEXT.decode(raw) or ""
-    if not _TIME.fullmatch(text):
-        raise _Unreadable
     try:
-        ms = (datetime.fromisoformat(text) - _EPOCH) // _MS
-    except ValueError as error:  # the 31st of June
+        return instant(text)
+    except ValueError as error:
         raise _Unreadable from error
-    if not _ZERO_MS <= ms <= _LAST_MS:
-        raise _Unreadable
-    return None if ms == _ZERO_MS else ms
 
 
 def _part(name: str) -> _Read:

@@ -109,13 +109,14 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def get(self, path: str, query: Sequence[tuple[str, str]], journal: Journal) -> Reply:
+    async def get(self, path: str, query: Sequence[tuple[str, str]], journal: Journal, *, tries: int = TRIES) -> Reply:
         """The reply to `GET /api/v1/<path>?<query>`, whatever its status, once retrying cannot better it.
 
         Args:
             path: such as `iam/OAuthTokens`.
             query: names and values, unencoded.
             journal: told of every try and every reply.
+            tries: at most.
 
         Raises:
             ApiError: the API (429, 5xx) or the token endpoint (any status) refused until the end.
@@ -126,12 +127,12 @@ class Client:
         if quiet > 0:
             raise Rejected("throttled", f"not asked: the server wants {quiet / 1000:g} s more of silence")
         waited = 0.0
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, tries + 1):
             try:
                 return await self._try(path, query, journal)
             except Failed as failed:
                 wait = self._jitter() * 2 ** (tried - 1) if failed.after is None else failed.after
-                if not failed.again or tried == TRIES or waited + wait > MAX_WAIT_S:
+                if not failed.again or tried == tries or waited + wait > MAX_WAIT_S:
                     self._quiet_until = self._clock() + int(min(failed.after or 0, MAX_QUIET_S) * 1000)
                     raise failed.error from failed
             waited += wait

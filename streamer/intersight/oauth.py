@@ -16,9 +16,10 @@ token; errors are `{error, error_description}`.
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import AsyncGenerator, Callable
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
@@ -54,6 +55,18 @@ class ClientCredentials(httpx.Auth):
         self._lock = asyncio.Lock()
         self._token: str | None = None
         self._renew_at: float = 0
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What the present token says of itself, unverified: to compare, never to trust; {} if it is no JWT."""
+        _, _, rest = (self._token or "").partition(".")
+        payload = rest.partition(".")[0].encode()
+        try:
+            return msgspec.json.decode(
+                base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), type=dict[str, Any]
+            )
+        except (ValueError, RecursionError):  # binascii.Error and DecodeError are ValueErrors
+            return {}
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send `request` with the token, and once more with another one if this one is refused.

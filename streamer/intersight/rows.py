@@ -52,12 +52,14 @@ class Page:
         moids: of all rows, in the page's order, with repetitions.
         rows: what had to be decoded; the other Moids are unchanged.
         unknown: properties met that this version does not know.
+        arrived_at: our time (ms) at which the answer was complete.
     """
 
     count: int | None
     moids: tuple[str, ...]
     rows: tuple[Sighting, ...]
     unknown: int
+    arrived_at: int
 
 
 def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id: str | None) -> Page:
@@ -72,12 +74,9 @@ def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id
     Raises:
         Rejected: `not_json`, `not_a_list`, `row_without_moid` or `bad_moid`.
     """
-    envelope = _decoded(_ENVELOPE, body)
-    if envelope.object_type != LIST or isinstance(envelope.results, UnsetType):
-        told = f"ObjectType {envelope.object_type!r}, {'without' if envelope.results is UNSET else 'with'} Results"
-        raise Rejected("not_a_list", f"the answer has {told}; wanted {LIST} with Results")
+    count, raws = read_envelope(body, LIST)
     moids, rows, unknown = [], [], 0
-    for raw in envelope.results or ():
+    for raw in raws:
         digest = avro.digest(raw)
         moid = known.get(digest)
         if moid is None:
@@ -86,7 +85,20 @@ def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id
             unknown += met
             moid = row.token.moid
         moids.append(moid)
-    return Page(envelope.count, tuple(moids), tuple(rows), unknown)
+    return Page(count, tuple(moids), tuple(rows), unknown, arrived_at)
+
+
+def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:
+    """The `Count` and the rows of a list's answer, each row as its JSON text, lone surrogates replaced.
+
+    Raises:
+        Rejected: `not_json`, or `not_a_list` for anything but a list of this type, such as `iam.User.List`.
+    """
+    envelope = _decoded(_ENVELOPE, body)
+    if envelope.object_type != object_type or isinstance(envelope.results, UnsetType):
+        told = f"ObjectType {envelope.object_type!r}, {'without' if envelope.results is UNSET else 'with'} Results"
+        raise Rejected("not_a_list", f"the answer has {told}; wanted {object_type} with Results")
+    return envelope.count, envelope.results or []
 
 
 def read_row(body: bytes, arrived_at: int, trace_id: str | None) -> Sighting:

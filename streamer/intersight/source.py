@@ -1,31 +1,30 @@
-"""One account as the rest of the service sees it: all its tokens at once, or what the API says of a single one.
+"""One account as the rest of the service sees it: all its tokens at once, and what the API says beside them.
 
-Configuration comes in, values go out; requests, signatures and pages stay behind. A look-up must never mistake a
-fault for an absence: only the API's own `NotFound`, asked by Moid, proves that a token is gone. A gateway's 404, a
-missing right, a timeout or another object in the answer prove nothing.
+Configuration comes in, values go out; requests, signatures and pages stay behind. What is remembered from one call to
+the next (how the account can be paged, what it answered before) is only ever used to ask better, never to answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
-from typing import Final, Self
-
-import httpx
+from typing import Self
 
 from streamer.config import SourceSettings
-from streamer.errors import Misconfigured, Rejected
+from streamer.errors import Misconfigured
+from streamer.events import UserInfo
+from streamer.intersight.audit import AuditReader
 from streamer.intersight.client import Client
+from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
-from streamer.intersight.replies import NOT_FOUND, OK, Journal, Reply
-from streamer.intersight.rows import read_row
+from streamer.intersight.paging import Paging
+from streamer.intersight.rights import RightsReader
 from streamer.intersight.signing import Signature
-from streamer.intersight.snapshot import PATH, read_snapshot
-from streamer.tokens import Finding, Gone, Snapshot, Unsure
-
-ABSENT: Final = "NotFound"  # the API's code for an object that does not exist
+from streamer.intersight.snapshot import read_snapshot
+from streamer.intersight.users import Directory
+from streamer.tokens import Audit, Finding, Rights, Snapshot
 
 
 def utc_ms() -> int:
@@ -55,9 +54,12 @@ class IntersightSource:
         self.name = settings.name
         self._page_size = settings.page_size
         self._clock = clock
+        self._paging = Paging(settings.name)
+        self._witnesses: tuple[str, ...] = ()
+        credential = _credential(settings, clock)
         self._client = Client(
             settings.url,
-            _credential(settings, clock),
+            credential,
             clock=clock,
             sleep=sleep,
             timeout=settings.timeout,
@@ -66,6 +68,11 @@ class IntersightSource:
             proxy=settings.proxy,
             where=f"sources.{settings.name}",
         )
+        key_id = settings.api_key.id if settings.api_key else None
+        oauth = credential if isinstance(credential, ClientCredentials) else None
+        self._rights = RightsReader(self._client, key_id, oauth)
+        self._audit = AuditReader(self._client)
+        self._directory = Directory(self._client, clock)
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,31 +95,33 @@ class IntersightSource:
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
         """
-        return await read_snapshot(self._client, known, page_size=self._page_size, clock=self._clock)
+        seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
+        moids = seen.unchanged | seen.rows.keys()
+        self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
+        return seen
 
-    async def look_up(self, moid: str) -> Finding:
-        """What the API says of one Moid: a sighting, the proof of its absence, or neither."""
-        try:
-            reply = await self._client.get(f"{PATH}/{moid}", (), Journal())
-            return _finding(moid, reply)
-        except Rejected as rejected:
-            return Unsure(moid, f"{rejected.reason}: {rejected}")
+    async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
+        """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
+        return await look_up(self._client, moids, self._witnesses)
+
+    async def rights(self) -> Rights:
+        """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say."""
+        return await self._rights.read()
+
+    async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
+        """What was done to these tokens, and these users' logouts, from `since` to `until` (ms, the server's clock).
+
+        Raises:
+            Rejected: they cannot be read just now; that we may not read them at all is no error.
+        """
+        return await self._audit.read(moids, users, since, until)
+
+    async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
+        """The users with these Moids, as far as they can be found out; never raises `Rejected`."""
+        return await self._directory.users(moids)
 
 
-def _finding(moid: str, reply: Reply) -> Finding:
-    """What an answer by Moid proves; `Rejected` if nothing."""
-    if reply.status == OK:
-        row = read_row(reply.body, reply.received_at, reply.trace_id)
-        if row.token.moid != moid:
-            raise Rejected("wrong_moid", f"{reply.request} answered with the object {row.token.moid}")
-        return row
-    error = reply.error()
-    if reply.status == NOT_FOUND and error.code == ABSENT:
-        return Gone(moid, reply.received_at, trace_id=error.trace_id)
-    raise error
-
-
-def _credential(settings: SourceSettings, clock: Callable[[], int]) -> httpx.Auth:
+def _credential(settings: SourceSettings, clock: Callable[[], int]) -> Signature | ClientCredentials:
     """How requests of this source are authorised."""
     where = f"sources.{settings.name}"
     if settings.api_key:

@@ -23,6 +23,7 @@ from typing import Final
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
+from streamer.kafka.control import commands
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
@@ -59,6 +60,7 @@ class Ledger:
         timeout_s: float,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
+        self._connection = connection
         self._names = names
         self._layout = layout
         self._homes = {source: partition_of(source.encode(), layout.state) for source in sources}
@@ -98,6 +100,16 @@ class Ledger:
             record.value for record in written.records if record.topic == STATE and record.key == source.encode()
         )
         await self._shards[home].commit(source, records, own or b"")
+
+    async def commands(self, source: str, after: int | None) -> tuple[tuple[int, bytes], ...]:
+        """The control commands for a source from offset `after` to the present end; see `control.commands`.
+
+        A control topic with fewer partitions than the state, which `ensure` warns of, has none for some sources.
+        """
+        home = self._homes[source]
+        if self._layout.control is not None and home >= self._layout.control:
+            return ()
+        return await commands(self._connection, self._names.control, home, source, after)
 
     async def close(self) -> None:
         """Drop all writers."""

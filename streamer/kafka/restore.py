@@ -1,7 +1,7 @@
 """Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
 
-It must be called only after the partition's writer was opened: a commit returns before read_committed readers see it,
-and only the next start of the same transactional id makes sure that they do. It decodes no token.
+A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
+it, and only the next start of the same transactional id makes sure that they do. It decodes no token.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.span import enter
 from streamer.state import SourceRow, SourceState, TokenRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
@@ -34,25 +35,35 @@ class Restored:
     state: SourceState = field(default_factory=SourceState)
 
 
-async def restore(connection: Connection, topic: str, partition: int, sources: Collection[str]) -> dict[str, Restored]:
+async def restore(
+    connection: Connection, topic: str, partition: int, sources: Collection[str] | None, *, owned: bool = True
+) -> dict[str, Restored]:
     """The state of the sources named, whether the log knows them or not; rows of others are passed over.
+
+    Args:
+        connection: where Kafka is.
+        topic: `P.state`.
+        partition: which one.
+        sources: None names all that the log knows.
+        owned: the partition's writer was opened by us, so nothing may be open; if not, what is open is left out.
 
     Raises:
         Unready: Kafka does not answer.
         Misconfigured: a row is not one of ours, or of a newer version.
     """
-    rows = await _rows(connection, TopicPartition(topic, partition))
+    rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
     owns: dict[str, bytes] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     for key, value in rows.items():
         source, kind, moid = _parted(topic, partition, key)
-        if source not in sources:
+        if sources is not None and source not in sources:
             continue
         if not kind:
             owns[source] = value
         elif kind == "t":
             tokens[source][moid] = TokenRow.from_bytes(value)
-    return {source: _restored(owns.get(source, b""), tokens[source]) for source in sources}
+    named = owns.keys() | tokens.keys() if sources is None else sources
+    return {source: _restored(owns.get(source, b""), tokens[source]) for source in named}
 
 
 def _restored(own: bytes, tokens: dict[str, TokenRow]) -> Restored:
@@ -72,48 +83,48 @@ def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
     return source, kind, moid
 
 
-async def _rows(connection: Connection, at: TopicPartition) -> dict[bytes, bytes]:
+async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes]:
     """The last value of every key that was not deleted since."""
-    # `latest`, the default, would pass over all of it if the log's start moved while we read
     consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES, auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
             async with asyncio.timeout(SILENCE_LIMIT_S):
-                await consumer.start()
-                consumer.assign([at])
-                await consumer.seek_to_beginning(at)
-            return await _read_to(consumer, at, await _settled_end(connection, consumer, at))
+                if owned:
+                    await _settled(connection, at)
+                end = await enter(consumer, at)
+            return await _read_to(consumer, at, end)
     finally:
         await close(consumer)
 
 
-async def _settled_end(connection: Connection, consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
-    """The end, once no transaction is open before it: then what is committed is all there is.
+async def _settled(connection: Connection, at: TopicPartition) -> None:
+    """Return once no transaction is open before the end: then what is committed is all there is.
 
     Opening the writer ended what it had left open, and nobody else writes here. What still is open hangs: Kafka lost
     the end of a transaction (seen when a lone broker was killed right after a commit), and whether that was a commit
     or an abort cannot be read from the partition. To go on would repeat its events or lose them.
     """
     loop = asyncio.get_running_loop()
-    everything = connection.consumer(isolation_level="read_uncommitted")
+    everything, committed = connection.consumer(isolation_level="read_uncommitted"), connection.consumer()
     try:
-        async with asyncio.timeout(SILENCE_LIMIT_S):
-            await everything.start()
-            deadline = loop.time() + HANG_LIMIT_S
-            while True:
-                written = int((await everything.end_offsets([at]))[at])
-                committed = int((await consumer.end_offsets([at]))[at])
-                if committed >= written:
-                    return committed
-                if loop.time() > deadline:
-                    raise Unready(
-                        f"{at.topic}-{at.partition} has a transaction open from offset {committed} to {written} that "
-                        "nobody will end, so its state cannot be known",
-                        hint="find it with Kafka's `kafka-transactions.sh find-hanging` and end it there",
-                    )
-                await asyncio.sleep(OPEN_PAUSE_S)
+        await everything.start()
+        await committed.start()
+        deadline = loop.time() + HANG_LIMIT_S
+        while (end := await _end(committed, at)) < (written := await _end(everything, at)):
+            if loop.time() > deadline:
+                raise Unready(
+                    f"{at.topic}-{at.partition} has a transaction open from offset {end} to {written} that nobody "
+                    "will end, so its state cannot be known",
+                    hint="find it with Kafka's `kafka-transactions.sh find-hanging` and end it there",
+                )
+            await asyncio.sleep(OPEN_PAUSE_S)
     finally:
         await close(everything)
+        await close(committed)
+
+
+async def _end(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
+    return int((await consumer.end_offsets([at]))[at])
 
 
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:

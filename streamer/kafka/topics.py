@@ -120,12 +120,16 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many partitions there really are (of each event topic, of state, of snapshots), and what looked odd."""
+    """How many partitions there really are (of each event topic, of state, of snapshots), and what looked odd.
+
+    `control` has as many as `state`, unless somebody else made it; None stands for that.
+    """
 
     events: int
     state: int
     snapshots: int
     warnings: tuple[str, ...] = ()
+    control: int | None = None
 
 
 async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
@@ -153,6 +157,7 @@ async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
         state=found[names.state].partitions,
         snapshots=found[names.snapshots].partitions,
         warnings=(*warnings, *_oddities(names, settings, found)),
+        control=found[names.control].partitions,
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import model_validator
 
-from streamer.settings.section import Later, Section, key, refuse, section
+from streamer.settings.section import Section, key, refuse, section
 from streamer.settings.values import Duration, File, Number, Origin, Proxy, Secret, Text
 
 _MINUTE: Final = 60.0
@@ -52,10 +52,10 @@ class OAuth(Section):
 class HoldAbove(Section):
     """How many deletions at once are too many to be believed."""
 
-    percent: Annotated[float, Later()] = key(10, "of the known unexpired tokens", ge=0, le=100)
-    at_least: Annotated[Number, Later()] = key(10, "the threshold is never lower", ge=0)
-    at_most: Annotated[Number, Later()] = key(500, "the threshold is never higher", ge=0)
-    window: Annotated[Duration, Later()] = key(10 * _MINUTE, "deletions published within it count too", ge=0)
+    percent: float = key(10, "of the known unexpired tokens", ge=0, le=100)
+    at_least: Number = key(10, "the threshold is never lower", ge=0)
+    at_most: Number = key(500, "the threshold is never higher", ge=0)
+    window: Duration = key(10 * _MINUTE, "deletions published within it count too", ge=0)
 
 
 class Deletes(Section):
@@ -67,8 +67,8 @@ class Deletes(Section):
 class Audit(Section):
     """Whether audit records tell who deleted a token."""
 
-    enabled: Annotated[bool, Later()] = key(True, "attribute deletions from audit records where they can be read")
-    wait: Annotated[Number, Later()] = key(1, "polls to wait for a late record", ge=0)
+    enabled: bool = key(True, "attribute deletions from audit records where they can be read")
+    wait: Number = key(1, "polls to wait for a late record", ge=0)
 
 
 class SourceSettings(Section):
@@ -86,7 +86,7 @@ class SourceSettings(Section):
     proxy: Proxy | None = key(
         None, "HTTP proxy, such as `http://proxy:3128`; from the environment it may carry `user:password@`", repr=False
     )
-    first_run: Annotated[Literal["baseline", "silent"], Later()] = key(
+    first_run: Literal["baseline", "silent"] = key(
         "baseline", "baseline: tokens found at first are `created` with `baseline=true`; silent: state only"
     )
     refresh_events: Literal["publish", "suppress"] = key(
@@ -95,7 +95,7 @@ class SourceSettings(Section):
     replica_lag: Duration = key(2 * _MINUTE, "how far behind a replica of Intersight may be", ge=0)
     deletes: Deletes = section(Deletes, "deletions")
     audit: Audit = section(Audit, "audit records")
-    users: Annotated[bool, Later()] = key(True, "resolve the user's name and e-mail on changed tokens")
+    users: bool = key(True, "resolve the user's name and e-mail on changed tokens")
 
     def fingerprint(self) -> str:
         """SHA-256, hex, of what this source is and how it is judged.

@@ -11,13 +11,14 @@ from pydantic import SecretStr
 from streamer.avro import Values
 from streamer.batch import Batch, Form, fold
 from streamer.config import ApiKey, SourceSettings
-from streamer.cycle import Cycle, Policy
+from streamer.cycle import Cycle
 from streamer.demo.credentials import Credentials
 from streamer.demo.day import Stage, a_world, play
 from streamer.demo.faults import Status
 from streamer.demo.simulator import Simulator
 from streamer.demo.truth import Entry
 from streamer.intersight.source import IntersightSource
+from streamer.judgement import Policy
 from streamer.serving import serve
 from streamer.state import SourceState
 from tests.demo.stage import Clock
@@ -36,6 +37,10 @@ class Log:
     async def restore(self, _: str) -> SourceState:
         """What was committed."""
         return self.state
+
+    async def commands(self, _: str, __: int | None) -> tuple[tuple[int, bytes], ...]:
+        """Nobody orders anything."""
+        return ()
 
     async def commit(self, _: str, written: Batch) -> None:
         """Keep the events as JSON."""
@@ -72,7 +77,8 @@ async def played(seed: int = 7) -> Played:
     async with serve(simulator.app) as url:
         settings = SourceSettings(name=SOURCE, url=url, api_key=key)
         async with IntersightSource(settings, clock=clock, sleep=nap) as source:
-            cycle = Cycle(Policy(SOURCE, Form(Values("json")), replica_lag_ms=0), source, log, clock)
+            policy = Policy(SOURCE, Form(Values("json")), replica_lag_ms=0, audit_wait=1, users=True)
+            cycle = Cycle(policy, source, log, clock)
 
             async def poll(_: int = 0) -> None:
                 verdict = ""

@@ -37,7 +37,7 @@ def test_everything_a_token_can_meet_happens(day: Played) -> None:
     assert 2 <= causes["logout"] <= 6
     kinds = Counter(kind for event in day.events for kind in event["change_kinds"])
     assert kinds.keys() == {"refresh", "login", "privilege", "client", "metadata"}
-    assert Counter(event["delete_cause"] for event in day.events).keys() == {None, "expired", "removed"}
+    assert Counter(event["delete_cause"] for event in day.events).keys() == {None, "expired", "logout", "revoked"}
 
 
 def test_no_act_changes_a_token_twice(day: Played) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamer.state import Complete, Hold, SourceRow, Status, TokenRow
+from streamer.state import Answer, Complete, Hold, SourceRow, Status, TokenRow
 from tests.golden.published import (
     ACCOUNT,
     BORN,
@@ -64,6 +64,13 @@ SOURCE_ROWS: Mapping[str, SourceRow] = {
         rights=SHA,
         control_offset=7,
     ),
+    "released": SourceRow(
+        EPOCH,
+        last_sequence=111,
+        complete=Complete(POLL, BORN, BORN + 3000),
+        control_offset=8,
+        answer=Answer("f4b6a0c2-1e3d-4587-96a9-d8c7b5e0f312", "done", "12 deletions published"),
+    ),
 }
 USER_ROWS: Mapping[str, Mapping[str, Any]] = {
     "new": {"clients": [], "networks": []},
@@ -89,6 +96,7 @@ RELEASE = {
 }
 COMMANDS: Mapping[str, Mapping[str, Any]] = {
     "release": RELEASE,
-    "discard": RELEASE | {"action": "discard", "expect": None, "moids_sha256": None},
+    "discard": RELEASE | {"action": "discard"},
+    "discard-whatever": RELEASE | {"action": "discard", "expect": None, "moids_sha256": None},
     "forget": RELEASE | {"action": "forget", "hold_id": None, "expect": None, "moids_sha256": None},
 }

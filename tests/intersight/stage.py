@@ -78,24 +78,6 @@ class Script:
         await (answer if isinstance(answer, Response) else answer(request))(scope, receive, send)
 
 
-class Pages:
-    """An application that serves a list as the service does; rows may be replaced between two requests."""
-
-    def __init__(self, rows: Sequence[Any]) -> None:
-        self.rows = list(rows)
-        self.before: Callable[[int], None] = lambda _: None
-        self.requests = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Give the page that is asked for."""
-        self.before(self.requests)
-        self.requests += 1
-        query = Request(scope).query_params
-        skip, top = int(query["$skip"]), int(query["$top"])
-        assert (query["$orderby"], query["$inlinecount"]) == ("Moid", "allpages")
-        await said(200, listed(self.rows[skip : skip + top], len(self.rows)), Date=DATE)(scope, receive, send)
-
-
 class Naps:
     """A `sleep` that takes no time and keeps how long it would have been."""
 

@@ -65,7 +65,7 @@ def test_only_what_changed_is_decoded() -> None:
 
 def test_null_results_are_no_results() -> None:
     """`Results: null` is an empty page."""
-    assert _read(listed(None)) == Page(0, (), (), 0)
+    assert _read(listed(None)) == Page(0, (), (), 0, arrived_at=7)
 
 
 def test_unknown_properties_are_counted_over_the_page() -> None:

@@ -1,28 +1,26 @@
-"""One account: its snapshot, and what a look-up proves."""
+"""One account: what it shows of itself, by any credential; and the whole border against the simulator."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from starlette.requests import Request
-from starlette.responses import Response
 
 from streamer.config import ApiKey, OAuth, SourceSettings
 from streamer.demo.life import Life, Rates
 from streamer.demo.simulator import Simulator
 from streamer.errors import Misconfigured
+from streamer.events import UserInfo
 from streamer.intersight.source import IntersightSource
 from streamer.serving import serve
-from streamer.tokens import Gone, Sighting, Unsure
-from tests.intersight.stage import ACCOUNT, GOLDEN, KEY_ID, NOW, Naps, Pages, Script, fault, row, said
+from streamer.tokens import Audit, Gone, Sighting, Unsure
+from tests.intersight.account import Account, moids
+from tests.intersight.stage import ACCOUNT, GOLDEN, KEY_ID, NOW, Naps, Script, fault, said
 
 MOID = "6b00014d7564613301d4f7aa"
-ROW = row(MOID, ClientName="portal")
 
 
 def _settings(url: str, **others: Any) -> SourceSettings:
@@ -37,7 +35,7 @@ def _source(url: str, **others: Any) -> IntersightSource:
 @pytest.mark.parametrize("version", ["v2", "v3"])
 async def test_reads_all_tokens_with_either_key(version: str) -> None:
     """With a v2 or a v3 key a source reads its account's tokens by pages of the size configured."""
-    app = Pages([row(f"m{i}") for i in range(5)])
+    app = Account(set(moids(5)))
     async with serve(app) as url:
         key = ApiKey(id=KEY_ID, file=GOLDEN / f"{version}.pem")
         async with _source(url, api_key=key, page_size=2) as source:
@@ -48,7 +46,7 @@ async def test_reads_all_tokens_with_either_key(version: str) -> None:
 
 async def test_reads_all_tokens_as_an_oauth_client() -> None:
     """With OAuth credentials a source fetches one token for all its requests."""
-    pages, fetched = Pages([row(f"m{i}") for i in range(5)]), []
+    pages, fetched = Account(set(moids(5))), []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/iam/token":
@@ -65,109 +63,104 @@ async def test_reads_all_tokens_as_an_oauth_client() -> None:
     assert len(fetched) == 1
 
 
-@pytest.mark.parametrize("credential", ["v2", "v3", "v3 as PKCS8", "oauth"])
-async def test_the_simulator_and_the_source_understand_each_other(credential: str) -> None:
-    """The simulator, which shares no code with this room, takes every credential, and both see the same tokens."""
-    simulator = Simulator(Life(lambda: NOW, rates=Rates(per_second=0), tokens=25))
+async def test_witnesses_are_of_the_last_snapshot() -> None:
+    """A long list of missing tokens also names the first and the last one that the snapshot has just shown."""
+    account = Account(set(moids(9)))
+    async with serve(account) as url, _source(url) as source:
+        await source.snapshot({})
+        account.moids -= set(moids(2))
+        await source.snapshot({})
+        missing = [f"x{i:02d}" for i in range(20)]
+        found = await source.look_up(missing)
+
+    assert account.asked[-1].named == ("m0002", *missing, "m0008")
+    assert set(map(type, found.values())) == {Gone}
+
+
+async def test_an_empty_account_has_no_witnesses() -> None:
+    """Where nothing is listed, names alone are asked for."""
+    account = Account(set())
+    async with serve(account) as url, _source(url) as source:
+        await source.snapshot({})
+        await source.look_up(moids(20))
+
+    assert account.asked[-1].named == tuple(moids(20))
+
+
+# The simulator...
+
+
+def _world(tokens: int) -> Life:
+    return Life(lambda: NOW, rates=Rates(per_second=0), tokens=tokens)
+
+
+def _credential(simulator: Simulator, kind: str) -> dict[str, Any]:
     keys = simulator.credentials
     pems = {
         "v2": (keys.rsa.id, keys.rsa.pem),
         "v3": (keys.ec.id, keys.ec.pem),
         "v3 as PKCS8": (keys.ec.id, keys.ec.pkcs8),
     }
-    if credential == "oauth":
+    if kind == "oauth":
         client = OAuth(client_id=keys.client_id, client_secret=SecretStr(keys.client_secret))
-        given: dict[str, Any] = {"api_key": None, "oauth": client}
-    else:
-        key_id, pem = pems[credential]
-        given = {"api_key": ApiKey(id=key_id, pem=SecretStr(pem))}
-    async with serve(simulator.app) as url, _source(url, page_size=10, **given) as source:
-        seen = await source.snapshot({})
-        known = {row.raw: moid for moid, row in seen.rows.items()}
-        again = await source.snapshot(known)
-        present, absent = await source.look_up(min(seen.rows)), await source.look_up("6b00014d7564613301d4f7aa")
+        return {"api_key": None, "oauth": client}
+    key_id, pem = pems[kind]
+    return {"api_key": ApiKey(id=key_id, pem=SecretStr(pem))}
 
-    assert (len(seen), seen.walk.pages, seen.unknown) == (25, 3, 0)
+
+@pytest.mark.parametrize("credential", ["v2", "v3", "v3 as PKCS8", "oauth"])
+async def test_the_simulator_and_the_source_understand_each_other(credential: str) -> None:
+    """The simulator, which shares no code with this room, takes every credential, and both see the same account."""
+    world = _world(25)
+    simulator = Simulator(world)
+    async with (
+        serve(simulator.app) as url,
+        _source(url, page_size=10, **_credential(simulator, credential)) as source,
+    ):
+        rights = await source.rights()
+        seen = await source.snapshot({})
+        again = await source.snapshot({row.raw: moid for moid, row in seen.rows.items()})
+        found = await source.look_up([min(seen.rows), MOID])
+
+    assert rights.account_moid == seen.account_moid == world.account.moid
+    assert ("Account Administrator" in rights.seen) is (credential == "oauth")
+    assert (len(seen), seen.walk.paging, seen.walk.pages, seen.unknown) == (25, "keyset", 3, 0)
+    assert (seen.walk.requests, again.walk.requests) == (4, 3)
     assert {moid: row.meaning for moid, row in again.rows.items()}.items() <= {
         moid: row.meaning for moid, row in seen.rows.items()
     }.items()
-    assert isinstance(present, Sighting)
-    assert isinstance(absent, Gone)
+    assert [type(found[moid]) for moid in (min(seen.rows), MOID)] == [Sighting, Gone]
 
 
-async def test_a_present_token_is_a_sighting() -> None:
-    """A 200 with the Moid asked for is the token, as a list would have shown it."""
-    script = Script(said(200, ROW, X_Starship_Traceid="t1"))
-    async with serve(script) as url, _source(url) as source:
-        found = await source.look_up(MOID)
+async def test_the_simulator_knows_who_did_it() -> None:
+    """A token deleted by hand, a logout, and the users behind them, as the simulator's own records tell them."""
+    world = _world(40)
+    simulator = Simulator(world)
+    user = max(world.users, key=lambda each: len(world.owned_by(each)))
+    theirs = world.owned_by(user)
+    removed = next(moid for moid in world.tokens if moid not in theirs)
+    async with serve(simulator.app) as url, _source(url, **_credential(simulator, "v3")) as source:
+        await source.snapshot({})
+        world.remove(removed)
+        world.logout(user)
+        gone = [removed, *theirs, *(f"{n:024x}" for n in range(20))]
+        found = await source.look_up([*gone, *world.moids])
+        audit = await source.audit(gone, [user.moid], NOW - 1000, NOW + 1000)
+        earlier = await source.audit(gone, [user.moid], NOW - 2000, NOW - 1000)
+        people = await source.users([user.moid, world.admin.moid, MOID])
 
-    assert isinstance(found, Sighting)
-    assert (found.token.moid, found.token.client_name) == (MOID, "portal")
-    assert (found.arrived_at, found.trace_id) == (NOW, "t1")
-    assert (script.asked[0].url.path, script.asked[0].url.query) == (f"/api/v1/iam/OAuthTokens/{MOID}", "")
-
-
-async def test_a_look_up_and_a_list_agree() -> None:
-    """The same row found by list and by look-up has one meaning, and one raw digest where its bytes are the same."""
-    app = Pages([ROW])
-    async with serve(app) as url, _source(url) as source:
-        listed = (await source.snapshot({})).rows[MOID]
-    async with serve(Script(said(200, json.dumps(ROW).encode() + b"\n"))) as url, _source(url) as source:
-        found = await source.look_up(MOID)
-
-    assert found == listed
-
-
-async def test_the_api_s_own_not_found_is_gone() -> None:
-    """A 404 by Moid with the API's code `NotFound` is the proof of absence, at the moment it arrived."""
-    async with serve(Script(fault(404, "NotFound"))) as url, _source(url) as source:
-        assert await source.look_up(MOID) == Gone(MOID, NOW, "lookup", "NB01")
-
-
-PROOF_OF_NOTHING: dict[str, tuple[Response, str]] = {
-    "404 of a gateway": (said(404, b"<html>Not Found</html>", content_type="text/html"), "http_404"),
-    "404 without a body": (said(404), "http_404"),
-    "404 cut": (said(404, b'{"code": "NotFound", "message'), "http_404"),
-    "404 with another code": (fault(404, "InvalidUrl"), "http_404"),
-    "404 with a code that is no text": (said(404, {"code": ["NotFound"]}), "http_404"),
-    "404 of a token endpoint": (said(404, {"error": "NotFound"}), "http_404"),
-    "404 in an array": (said(404, b'[{"code": "NotFound"}]'), "http_404"),
-    "400 with NotFound": (fault(400, "NotFound"), "http_400"),
-    "401": (fault(401, "AuthenticationFailure"), "unauthorized"),
-    "403": (fault(403, "NotFound"), "forbidden"),
-    "410": (fault(410, "NotFound"), "http_410"),
-    "429": (fault(429, "NotFound"), "throttled"),
-    "503": (fault(503, "NotFound"), "unavailable"),
-    "302": (said(302, Location="/"), "http_302"),
-    "200 with NotFound": (fault(200, "NotFound"), "row_without_moid"),
-    "another object": (said(200, row("6b00014d7564613301d4f7ab")), "wrong_moid"),
-    "null": (said(200, b"null"), "row_without_moid"),
-    "a list": (said(200, [ROW]), "row_without_moid"),
-    "nothing": (said(200, b""), "not_json"),
-    "HTML": (said(200, b"<html>", content_type="text/html"), "not_json"),
-}
+    assert {moid for moid, each in found.items() if isinstance(each, Gone)} == set(gone)
+    assert {moid for moid, each in found.items() if isinstance(each, Sighting)} == set(world.moids)
+    told = {(r.event, r.object_type, r.object_moid, r.user_moid, r.actor) for r in audit.records}
+    assert told == {
+        ("Deleted iam.OAuthToken", "iam.OAuthToken", removed, world.admin.moid, world.admin.email),
+        ("Logout", "iam.User", user.moid, user.moid, user.email),
+    }
+    assert earlier == Audit((), readable=True)
+    assert people == {each.moid: UserInfo(each.moid, each.name, each.email, each.email) for each in (user, world.admin)}
 
 
-@pytest.mark.parametrize("name", PROOF_OF_NOTHING)
-async def test_anything_else_proves_nothing(name: str) -> None:
-    """Every other answer, however much it looks like an absence, is `Unsure` and says why."""
-    answer, why = PROOF_OF_NOTHING[name]
-    async with serve(Script(answer)) as url, _source(url) as source:
-        found = await source.look_up(MOID)
-
-    assert isinstance(found, Unsure)
-    assert (found.moid, found.why.split(":")[0]) == (MOID, why)
-
-
-async def test_no_answer_proves_nothing() -> None:
-    """A host that is not there is `Unsure`, not gone."""
-    async with serve(Script(said(200))) as url:
-        pass
-    async with _source(url) as source:
-        found = await source.look_up(MOID)
-
-    assert isinstance(found, Unsure)
-    assert found.why.startswith("unavailable: ")
+# Errors...
 
 
 async def test_a_refused_oauth_client_proves_nothing() -> None:
@@ -177,26 +170,10 @@ async def test_a_refused_oauth_client_proves_nothing() -> None:
         serve(Script(fault(404, "NotFound"))) as url,
         _source(url, api_key=None, oauth=client) as source,
     ):
-        found = await source.look_up(MOID)
+        found = (await source.look_up([MOID]))[MOID]
 
     assert isinstance(found, Unsure)
     assert "/iam/token" in found.why
-
-
-async def test_look_ups_run_beside_each_other() -> None:
-    """Eight look-ups at once are answered each with its own."""
-
-    def answer(request: Request) -> Response:
-        moid = request.url.path.rsplit("/", 1)[1]
-        return said(200, row(moid)) if moid != "m3" else fault(404, "NotFound")
-
-    async with serve(Script(answer)) as url, _source(url) as source:
-        found = await asyncio.gather(*(source.look_up(f"m{i}") for i in range(8)))
-
-    assert [each.token.moid if isinstance(each, Sighting) else each.moid for each in found] == [
-        f"m{i}" for i in range(8)
-    ]
-    assert [i for i, each in enumerate(found) if isinstance(each, Gone)] == [3]
 
 
 def test_a_source_that_cannot_work_says_so_at_once(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.state import Complete, SourceRow, SourceState
-from streamer.steps import steps, tombstones
+from streamer.steps import Writing, last_shown, steps, tombstones
 from streamer.tokens import Gone, Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot
 from tests.fakes import Log, MemoryLedger
@@ -155,9 +155,10 @@ def polled(
     shared = poll(source=source, detected_at=at, started_at=at - SECOND, last_complete=_start(row))
     found = changes(rows, seen)
     gone = {change.moid for change in found if change.after is None}
-    verdicts = {moid: verdict for moid in gone if (verdict := judge(rows[moid], Gone(moid, at), seen.clock))}
+    judged = {m: judge(rows[m], Gone(m, at), shared, not_before=last_shown(shared, rows[m])) for m in gone}
+    writing = Writing({moid: verdict for moid, verdict in judged.items() if verdict})
     written = (
-        *steps(shared, rows, found, verdicts, suppress=False),
+        *steps(shared, rows, found, writing),
         *tombstones(shared, rows, {change.moid for change in found}),
     )
     told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at)

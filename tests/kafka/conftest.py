@@ -35,3 +35,14 @@ def _guarded(kafka_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield broker
     finally:
         broker.remove()
+
+
+@pytest.fixture(name="frail")
+def _frail(guarded: kafka.Broker) -> Iterator[kafka.Broker]:
+    """A broker that a test may pause, stop and kill; the next test finds it serving."""
+    yield guarded
+    if guarded.running:
+        guarded.resume()
+        guarded.wait()
+    else:
+        guarded.start()

@@ -99,17 +99,20 @@ async def seen_within(times: int, attempt: Callable[[], Awaitable[bool]]) -> boo
     return False
 
 
-def let_alice(broker: Broker, kind: ResourceType, name: str, *operations: AclOperation) -> None:
-    """Grant the user `alice` operations on one topic or one transactional id."""
+def let_alice(
+    broker: Broker, kind: ResourceType, name: str, *operations: AclOperation, beginning: bool = False
+) -> None:
+    """Grant the user `alice` operations on one topic or one transactional id, or all with the same `beginning`."""
+    pattern = ResourcePatternType.PREFIXED if beginning else ResourcePatternType.LITERAL
     rules = [
-        AclBinding(kind, name, ResourcePatternType.LITERAL, "User:alice", "*", operation, AclPermissionType.ALLOW)
+        AclBinding(kind, name, pattern, "User:alice", "*", operation, AclPermissionType.ALLOW)
         for operation in operations
     ]
     client = admin(broker.bootstrap)
     for done in client.create_acls(rules).values():
         done.result(ANSWER_LIMIT_S)
     anyone = (None, None, AclOperation.ANY, AclPermissionType.ANY)
-    asked = AclBindingFilter(kind, name, ResourcePatternType.LITERAL, *anyone)
+    asked = AclBindingFilter(kind, name, pattern, *anyone)
     while not set(rules) <= set(client.describe_acls(asked).result(ANSWER_LIMIT_S)):
         """The broker's authorizer hears of it a moment later."""
 

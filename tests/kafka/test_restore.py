@@ -10,9 +10,9 @@ from confluent_kafka import Producer
 
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka.restore import Restored, restore
-from streamer.state import SourceRow, token_key
+from streamer.state import SourceRow, SourceState, token_key
 from tests.builders import NOON, SECOND, token
-from tests.kafka.bench import ONE, TWO, OnBroker, start, tell
+from tests.kafka.bench import ONE, TWO, OnBroker, by_key, start, tell
 from tests.kafka.stage import make, record, seen_within, writer
 from tests.services.kafka import Given
 from tests.services.reader import read_all
@@ -58,8 +58,10 @@ async def test_a_hanging_transaction_is_not_guessed(broker: OnBroker, monkeypatc
 
     with pytest.raises(Unready, match="has a transaction open") as raised:
         await broker.ledger().restore(ONE)
+    shown = await restore(broker.connection, broker.names.state, 0, [ONE], owned=False)
 
     assert "find-hanging" in raised.value.hint
+    assert shown[ONE].state == state  # who only looks is shown what is committed
     await hanging.open()
     await hanging.close()
     assert await broker.ledger().restore(ONE) == state
@@ -125,6 +127,18 @@ async def test_rows_of_other_sources_and_later_kinds_are_passed_over(broker: OnB
     assert found[ONE].state == state
     assert SourceRow.from_bytes(found[ONE].own) == state.row
     assert found[TWO] == Restored()
+
+
+async def test_whoever_names_no_source_gets_all(broker: OnBroker) -> None:
+    """Of those the log knows; one whose own row is missing has no state."""
+    await broker.make_topics()
+    ledger = broker.ledger()
+    states = {source: await start(ledger, source, token("a")) for source in (ONE, TWO)}
+    _produce(broker, b"torn/t/a", by_key(await broker.records())[token_key(ONE, "a")] or b"")
+
+    found = await restore(broker.connection, broker.names.state, 0, None)
+
+    assert {source: restored.state for source, restored in found.items()} == states | {"torn": SourceState()}
 
 
 def _produce(broker: OnBroker, key: bytes, value: bytes) -> None:

@@ -106,8 +106,8 @@ async def test_missing_topics_are_created_as_promised(kafka: Given, prefix: str)
     first = await look_after(kafka.bootstrap, prefix, retention="30d")
     second = await look_after(kafka.bootstrap, prefix, retention="30d")
 
-    assert first == Layout(events=2, state=4, snapshots=1, warnings=(ONE_BROKER,))
-    assert second == Layout(events=2, state=4, snapshots=1)
+    assert first == Layout(events=2, state=4, snapshots=1, warnings=(ONE_BROKER,), control=4)
+    assert second == Layout(events=2, state=4, snapshots=1, control=4)
     assert existing(kafka.bootstrap, prefix) == {
         "created": 2,
         "modified": 2,

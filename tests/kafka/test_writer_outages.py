@@ -7,7 +7,7 @@ of a dropped producer is left that could still send.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +17,6 @@ from streamer.errors import Doubt, Unready
 from streamer.kafka.writer import Writer
 from tests.kafka.stage import ANSWER_LIMIT_S, left_running, make, record, values, writer
 from tests.services.kafka import Broker, Given
-
-
-@pytest.fixture(name="frail")
-def _frail(guarded: Broker) -> Iterator[Broker]:
-    """A broker that a test may pause, stop and kill; the next test finds it serving."""
-    yield guarded
-    if guarded.running:
-        guarded.resume()
-        guarded.wait()
-    else:
-        guarded.start()
 
 
 class Struck(Writer):

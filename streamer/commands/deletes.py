@@ -1,0 +1,285 @@
+"""`streamer deletes`: what is held, and a person's word on it.
+
+`list` reads the state from Kafka, so it works on any machine that reaches Kafka, and without a schema registry. The two
+others send a command to whichever worker owns the source, and wait for what it says. Nothing here changes the state.
+
+Question: what keeps a person from releasing what nobody saw? Choice: the command names the hold, the number that was
+expected and a hash of the Moids read right before it, and the worker compares all three with what is held when it acts.
+On a terminal these Moids are shown and asked about first. Rejected: to release a hold by its id alone; it may grow.
+
+Question: what if no worker answers in time? Choice: "queued" and status 0, for that is what it is: the command stands
+in the log for an hour, and acts when the source is polled next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.columns import Columns
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamer import control, log
+from streamer.config import Settings
+from streamer.control import Command, Held
+from streamer.errors import CheckFailed
+from streamer.invocation import Invocation, takes_config
+from streamer.kafka.connection import Connection
+from streamer.kafka.control import Homes, homes, order
+from streamer.kafka.restore import restore
+from streamer.kafka.topics import Names
+from streamer.printable import printable
+from streamer.settings import quantities
+from streamer.state import Answer
+
+COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
+TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
+LONGEST_NAME: Final = 100  # letters of who says to have issued a command
+
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def duration(_: click.Context, __: click.Parameter, value: str) -> float:
+    """The seconds of an option such as `30s`."""
+    try:
+        return quantities.seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is given, {error}") from error
+
+
+HOLD = click.option("--hold", type=click.UUID, required=True, help="The hold, as `streamer deletes list` shows it.")
+SOURCE = click.option("--source", help="Look at this source alone.  [default: at all]")
+YES = click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
+WAIT = click.option(
+    "--wait", "wait_s", default="30s", show_default=True, callback=duration, help="How long to wait for the answer."
+)
+
+
+@click.group(
+    "deletes",
+    short_help="Deletions that wait for a person: list, release, discard.",
+    epilog="""\b
+Examples:
+  streamer deletes list
+  streamer deletes release --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90 --expect 5000
+""",
+)
+def command() -> None:
+    """Show the deletions that are held because they are too many at once, and say what shall become of them."""
+
+
+@command.command(
+    "list",
+    short_help="What is held.",
+    epilog="""\b
+Examples:
+  streamer deletes list
+  streamer deletes list --source prod-us --output json
+""",
+)
+@SOURCE
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person or a program.",
+)
+@takes_config
+def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
+    """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
+    found = asyncio.run(_held(_settings(invocation), source))[1]
+    if output == "json":
+        click.echo(json.dumps([held.told() for held in found]))
+    else:
+        _show(found, Console())
+
+
+@command.command(
+    "release",
+    short_help="Let a hold go.",
+    epilog="""\b
+Examples:
+  streamer deletes release --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90 --expect 5000
+  streamer deletes release --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90 --expect 12 --source prod-us --yes
+""",
+)
+@HOLD
+@click.option("--expect", type=click.IntRange(min=0), required=True, help="How many deletions are meant.")
+@SOURCE
+@YES
+@WAIT
+@takes_config
+def release(invocation: Invocation, *, hold: UUID, expect: int, source: str | None, yes: bool, wait_s: float) -> None:
+    """Let the deletions of a hold be published, once each is verified again; tokens that are back just leave the hold.
+
+    Refused with exit status 3 unless hold, number and Moids are what is held when the worker acts.
+    """
+    _send(invocation, control.RELEASE, hold=str(hold), expect=expect, source=source, yes=yes, wait_s=wait_s)
+
+
+@command.command(
+    "discard",
+    short_help="Drop a hold.",
+    epilog="""\b
+Examples:
+  streamer deletes discard --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90
+  streamer deletes discard --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90 --yes --wait 2m
+""",
+)
+@HOLD
+@SOURCE
+@YES
+@WAIT
+@takes_config
+def discard(invocation: Invocation, *, hold: UUID, source: str | None, yes: bool, wait_s: float) -> None:
+    """Drop a hold and keep its tokens known: nothing is published, and what is still absent is judged anew.
+
+    Refused with exit status 3 unless hold, number and Moids are what is held when the worker acts.
+    """
+    _send(invocation, control.DISCARD, hold=str(hold), expect=None, source=source, yes=yes, wait_s=wait_s)
+
+
+# Reading...
+
+
+def _settings(invocation: Invocation) -> Settings:
+    settings = invocation.settings(reader=True)
+    log.setup(settings.log.level, settings.log.format)
+    return settings
+
+
+async def _held(settings: Settings, source: str | None) -> tuple[Homes, list[Held]]:
+    """The holds of one source or of all, by source, and where commands about them go."""
+    connection, names = Connection.of(settings.kafka), Names(settings.kafka.topic_prefix)
+    there = await homes(connection, names)
+    found: list[Held | None] = []
+    for number in range(there.state) if source is None else (there.of(source),):
+        wanted = None if source is None else (source,)
+        restored = await restore(connection, names.state, number, wanted, owned=False)
+        found += [Held.of(name, one.state) for name, one in restored.items()]
+    return there, sorted((held for held in found if held), key=lambda held: held.source)
+
+
+# Ordering...
+
+
+def _send(
+    invocation: Invocation,
+    action: str,
+    *,
+    hold: str,
+    expect: int | None,
+    source: str | None,
+    yes: bool,
+    wait_s: float,
+) -> None:
+    """Read, ask, send, wait, and say what became of it."""
+    settings = _settings(invocation)
+    there, found = asyncio.run(_held(settings, source))
+    held = _chosen(found, hold, expect)
+    if not yes and sys.stdin.isatty():
+        _show([held], Console(stderr=True))
+        click.confirm(f"{action} these {len(held.moids)} deletions of {held.source}?", abort=True, err=True)
+    made = _command(action, held, _issuer(invocation))
+    click.echo(f"streamer: command {made.command_id} goes to the worker of {made.source}", err=True)
+    answer = asyncio.run(
+        order(
+            Connection.of(settings.kafka),
+            Names(settings.kafka.topic_prefix),
+            made,
+            there=there,
+            compression=settings.kafka.compression,
+            timeout_s=settings.kafka.transaction.timeout,
+            wait_s=wait_s,
+        )
+    )
+    _tell(made, answer, wait_s)
+
+
+def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
+    """The hold that is meant, if it is as expected."""
+    for held in found:
+        if held.hold_id == hold:
+            if expect not in (None, len(held.moids)):
+                raise CheckFailed(
+                    f"hold {hold} of {held.source} has {len(held.moids)} deletions, {expect} are expected: "
+                    "nothing was sent",
+                    hint="look at `streamer deletes list` again; tokens join a hold, and leave it when they return",
+                )
+            return held
+    raise CheckFailed(
+        f"no source has a hold {hold}: nothing was sent",
+        hint="see `streamer deletes list`; a hold ends when it is released or discarded, or its tokens return",
+    )
+
+
+def _command(action: str, held: Held, issuer: str) -> Command:
+    now = time.time_ns() // 1_000_000
+    return Command(
+        command_id=str(uuid4()),
+        source=held.source,
+        epoch=held.epoch,
+        action=action,
+        hold_id=held.hold_id,
+        expect=len(held.moids),
+        moids_sha256=held.moids_sha256,
+        issued_at=now,
+        issued_by=issuer,
+        expires_at=now + control.LIFE_MS,
+    )
+
+
+def _issuer(invocation: Invocation) -> str:
+    user = invocation.environ.get("USER") or invocation.environ.get("USERNAME") or "somebody"
+    return f"{user}@{platform.node()}"[:LONGEST_NAME]
+
+
+# Telling...
+
+
+def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
+    """What became of a command: one line, or exit status 3."""
+    if answer is None:
+        click.echo(
+            f"queued: no worker has answered within {wait_s:g} s; command {made.command_id} acts, once, when "
+            f"{made.source} is polled within an hour"
+        )
+    elif answer.outcome == control.DONE:
+        click.echo(f"done: {printable(answer.detail)}")
+    else:
+        raise CheckFailed(
+            f"{made.source} refused to {made.action} hold {made.hold_id}: {printable(answer.detail)}",
+            hint="look at `streamer deletes list` again",
+        )
+
+
+def _show(found: Sequence[Held], console: Console) -> None:
+    """A table and the Moids below on a terminal; else a line for each hold, with tabs, the Moids last."""
+    rows = [{column: printable(str(told[column])) for column in COLUMNS} for told in map(Held.told, found)]
+    if not console.is_terminal:
+        for held, row in zip(found, rows, strict=True):
+            click.echo("\t".join((*row.values(), printable(", ".join(held.moids)))), file=console.file)
+        return
+    if not found:
+        console.print("Nothing is held.")
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for column in TABLE:
+        table.add_column(column, overflow="fold", no_wrap=column == "hold_id")  # it must be possible to copy it
+    for row in rows:
+        table.add_row(*(Text(row[column]) for column in TABLE))
+    console.print(table)
+    for held, row in zip(found, rows, strict=True):
+        console.print(Text(f"Held in {row['source']} since {row['since']}:"))
+        console.print(Columns(Text(printable(moid)) for moid in held.moids))

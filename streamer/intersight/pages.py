@@ -1,0 +1,144 @@
+"""What both ways of paging share: asking for a page, keeping what was read, and making a snapshot of it at the end.
+
+Nothing here judges whether a page belongs to the walk; the room that asked for it does, before it hands the page over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Final
+from uuid import uuid4
+
+from streamer.errors import Rejected
+from streamer.intersight.client import Client
+from streamer.intersight.replies import OK, Journal
+from streamer.intersight.rows import Page, read_page
+from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
+
+PATH: Final = "iam/OAuthTokens"
+TRIES: Final = 3  # of a page that is not proven, or of a walk that was torn
+
+
+class Reading:
+    """The reading of one snapshot, in one walk or several; tells how far it came, whenever it ends.
+
+    Args:
+        client: of the account.
+        known: by raw digest, the Moid of each row that need not be decoded again.
+        size: rows to ask for at a time.
+        clock: ms UTC.
+        journal: of all its requests.
+    """
+
+    def __init__(
+        self, client: Client, known: Mapping[bytes, str], size: int, clock: Callable[[], int], journal: Journal
+    ) -> None:
+        self.size = size
+        self._client = client
+        self._known = known
+        self._clock = clock
+        self._journal = journal
+        self._pages = Pages("keyset", 0)
+
+    def begin(self, paging: str) -> Pages:
+        """Begin a walk; what another one read is forgotten."""
+        self._pages = Pages(paging, self._clock())
+        return self._pages
+
+    async def page(self, *, top: int, skip: int | None = None, after: str | None = None) -> Page:
+        """The page of at most `top` rows, from the offset `skip` or after the Moid `after`.
+
+        Raises:
+            Rejected: what `Client.get`, `Reply.error` and `read_page` raise.
+        """
+        query = [("$top", str(top))]
+        query += [] if skip is None else [("$skip", str(skip))]
+        query += [] if after is None else [("$filter", f"Moid gt '{after}'")]
+        query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
+        reply = await self._client.get(PATH, query, self._journal)
+        if reply.status != OK:
+            raise reply.error()
+        page = read_page(reply.body, self._known, reply.received_at, reply.trace_id)
+        self._pages.unproven = page
+        return page
+
+    def walk(self) -> Walk:
+        """How far the walk in hand came."""
+        return self._pages.walk(self._journal)
+
+    def snapshot(self) -> Snapshot:
+        """The snapshot that the walk in hand is, once it is complete."""
+        return self._pages.snapshot(self._journal)
+
+
+class Pages:
+    """The pages of one walk that belong together.
+
+    Attributes:
+        number: of pages taken.
+        count: what the first of them said of all.
+        moids: of their rows, in order.
+        seen: the same, to look a Moid up.
+        unproven: the page last read, not taken; a rejected poll's report tells of it.
+    """
+
+    def __init__(self, paging: str, started_at: int) -> None:
+        self.number = 0
+        self.count: int | None = None
+        self.moids: list[str] = []
+        self.seen: set[str] = set()
+        self.unproven: Page | None = None
+        self._paging = paging
+        self._started_at = self._finished_at = started_at
+        self._accounts: set[str] = set()
+        self._sightings: dict[str, Sighting] = {}
+        self._unknown = 0
+
+    def take(self, page: Page, *, but: int = 0) -> None:
+        """Take a proven page over, without its first `but` rows, which an earlier page showed.
+
+        Raises:
+            Rejected: `wrong_account`, if its rows and the earlier ones name several.
+        """
+        self._accounts.update(row.token.account_moid for row in page.rows if row.token.account_moid)
+        if len(self._accounts) > 1:
+            listed = ", ".join(moid[:64] for moid in sorted(self._accounts)[:3])
+            raise Rejected("wrong_account", f"rows of one list name several accounts: {listed}")
+        shown = frozenset(page.moids[:but])
+        self.unproven = None
+        self.number += 1
+        self.count = page.count if self.count is None else self.count
+        self.moids.extend(page.moids[but:])
+        self.seen.update(page.moids)
+        self._sightings.update((row.token.moid, row) for row in page.rows if row.token.moid not in shown)
+        self._unknown += page.unknown
+        self._finished_at = page.arrived_at
+
+    def walk(self, journal: Journal) -> Walk:
+        """How far this walk came."""
+        more = self.unproven
+        return Walk(
+            paging=self._paging,
+            pages=self.number + (more is not None),
+            requests=journal.requests,
+            rows=len(self.moids) + (len(more.moids) if more else 0),
+            server_count=more.count if more and self.count is None else self.count,
+            server_date=journal.server_date,
+            clock=journal.clock or ServerClock(),
+            trace_ids=tuple(journal.trace_ids),
+        )
+
+    def snapshot(self, journal: Journal) -> Snapshot:
+        """The snapshot that complete pages are."""
+        return Snapshot(
+            snapshot_id=str(uuid4()),
+            started_at=self._started_at,
+            finished_at=self._finished_at,
+            walk=self.walk(journal),
+            account_moid=next(iter(self._accounts), None),
+            moids_sha256=sha256("\n".join(sorted(self.moids)).encode()).hexdigest(),
+            unchanged=frozenset(self.seen - self._sightings.keys()),
+            rows=self._sightings,
+            unknown=self._unknown,
+        )

@@ -1,0 +1,206 @@
+"""Commands on their way: a worker reads those of its sources, any machine may send one and hear what became of it.
+
+A command is a record of `P.control`, in the partition that has the number of its source's state partition, and its
+answer stands in the source's own row of `P.state`. This room must never decide what a command does, never wait without
+a limit, and never stop at a record it does not like: whatever has a source's key is handed on as it is.
+
+Question: who writes a command? Choice: a `Writer` whose transactional id nobody else has, so it is in the log whole and
+on all replicas, or the sender is told. Rejected: a plain producer; it repeats for ever, and has none of the rules.
+
+Question: what if `after` lies outside the log? Choice: all that is there is read, since the topic was made anew or is
+older than its retention. No command acts twice for that: those of a hold that is gone are refused.
+
+Question: where does the reading of answers begin? Choice: at the end of the state as it was before the command was
+sent, and every version of the row is looked at, since the next command's answer takes the place of this one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streamer.control import Command
+from streamer.errors import Doubt, Misconfigured, Unready
+from streamer.kafka import administration
+from streamer.kafka.closing import close
+from streamer.kafka.connection import Connection
+from streamer.kafka.span import enter
+from streamer.kafka.topics import Names, partition_of
+from streamer.kafka.writer import Outgoing, Writer
+from streamer.state import Answer, SourceRow, source_key
+
+LIMIT_S: Final = 10.0  # one question to Kafka, or the reading of all commands there are
+FETCH_MS: Final = 20  # the last reply may hold nothing for us to return, such as the end of a transaction
+
+Found = tuple[tuple[int, bytes], ...]
+
+
+# What a worker reads...
+
+
+async def commands(connection: Connection, topic: str, partition: int, source: str, after: int | None) -> Found:
+    """Offset and value of every committed record with the key of this source, in the order of the log.
+
+    Args:
+        connection: where Kafka is.
+        topic: `P.control`.
+        partition: the source's, which must exist.
+        source: its name.
+        after: the first offset that is wanted; None: from the beginning. The end is the present one.
+
+    Raises:
+        Unready: Kafka does not answer.
+        Misconfigured: this user may not read the topic.
+    """
+    at = TopicPartition(topic, partition)
+    consumer = connection.consumer(auto_offset_reset="earliest")
+    try:
+        with connection.reaching(f"read the commands in {topic}-{partition}"):
+            async with asyncio.timeout(LIMIT_S):
+                end = await enter(consumer, at, after)
+                return await _read_to(consumer, at, end, source_key(source))
+    finally:
+        await close(consumer)
+
+
+async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int, key: bytes) -> Found:
+    """The position also moves past what is not shown, such as aborted records."""
+    found: list[tuple[int, bytes]] = []
+    while await consumer.position(at) < end:
+        read = (await consumer.getmany(at, timeout_ms=FETCH_MS)).get(at, ())
+        found += [(record.offset, record.value or b"") for record in read if record.key == key]
+    return tuple(found)
+
+
+# What a sender does...
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """How many partitions there are of `P.state` and of `P.control`."""
+
+    state: int
+    control: int
+
+    def of(self, source: str) -> int:
+        """The partition of a source in both."""
+        return partition_of(source_key(source), self.state)
+
+
+async def homes(connection: Connection, names: Names) -> Homes:
+    """The partitions there are; makes no topic.
+
+    Raises:
+        Unready: Kafka does not answer, or a topic does not exist.
+        Misconfigured: this user may not see them.
+    """
+    admin = connection.admin()
+    try:
+        with connection.reaching("look for the state"):
+            async with asyncio.timeout(LIMIT_S):
+                await admin.start()
+                _check(await administration.missing(admin, (names.state, names.control)))
+                found = await administration.described(admin, (names.state, names.control))
+    finally:
+        await admin.close()
+    return Homes(found[names.state].partitions, found[names.control].partitions)
+
+
+async def order(
+    connection: Connection,
+    names: Names,
+    command: Command,
+    *,
+    there: Homes,
+    compression: str,
+    timeout_s: float,
+    wait_s: float,
+) -> Answer | None:
+    """Send a command, and wait for its answer.
+
+    Args:
+        connection: where Kafka is.
+        names: of the topics.
+        command: what to send.
+        there: the topics' partitions, as of `homes`.
+        compression: as of `Writer`.
+        timeout_s: a transaction's.
+        wait_s: how long to wait for the answer.
+
+    Returns:
+        The answer; None: none was heard, and the command is in the log.
+
+    Raises:
+        Unready: Kafka does not answer; nothing was sent.
+        Doubt: whether it was sent is not known.
+        Misconfigured: this user may not send it, or the topic has no place for it.
+    """
+    home = there.of(command.source)
+    if home >= there.control:
+        raise Misconfigured(
+            f"topic {names.control} has {there.control} partitions, {there.state} are wanted, as {names.state} has: "
+            f"there is none for source {command.source}",
+            hint="add partitions with kafka-topics --alter --partitions, and restart the workers",
+        )
+    async with _watching(connection, TopicPartition(names.state, home)) as answers:
+        record = Outgoing(
+            names.control, home, source_key(command.source), command.to_bytes(), timestamp=command.issued_at
+        )
+        await _send(connection, record, compression=compression, timeout_s=timeout_s)
+        with contextlib.suppress(Unready), connection.reaching("hear the answer"):
+            async with asyncio.timeout(wait_s):
+                return await _answer(answers, command)
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _watching(connection: Connection, at: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of what will be written to a partition from now on."""
+    consumer = connection.consumer(auto_offset_reset="earliest")
+    try:
+        with connection.reaching(f"watch {at.topic}-{at.partition}"):
+            async with asyncio.timeout(LIMIT_S):
+                consumer.seek(at, await enter(consumer, at))
+        yield consumer
+    finally:
+        await close(consumer)
+
+
+async def _send(connection: Connection, record: Outgoing, *, compression: str, timeout_s: float) -> None:
+    name = f"{record.topic}-{uuid4()}"
+    writer = Writer(connection, name, compression=compression, timeout_s=timeout_s, topics=(record.topic,))
+    try:
+        await writer.open()
+        await writer.commit((record,))
+    except Doubt as doubt:
+        raise Doubt(
+            f"whether the command was sent is not known: {doubt}",
+            hint="look what is held, and send it again: it acts once",
+        ) from doubt
+    finally:
+        await writer.close()
+
+
+async def _answer(answers: AIOKafkaConsumer, command: Command) -> Answer:
+    """Read on until a row of the source has it."""
+    key = source_key(command.source)
+    while True:
+        for records in (await answers.getmany(timeout_ms=FETCH_MS)).values():
+            for record in records:
+                answer = SourceRow.from_bytes(record.value).answer if record.key == key and record.value else None
+                if answer and answer.command_id == command.command_id:
+                    return answer
+
+
+def _check(missing: Iterable[str]) -> None:
+    if missing:
+        raise Unready(
+            f"these topics do not exist: {', '.join(sorted(missing))}",
+            hint="check kafka.topic_prefix; `streamer run` makes the topics when it first starts",
+        )

@@ -1,0 +1,339 @@
+"""`streamer deletes` on a real broker: what is held is shown, and only exactly that is released."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streamer.commands.deletes import command
+from streamer.control import LIFE_MS, Command
+from streamer.errors import CheckFailed, StreamerError, Unready
+from streamer.invocation import Invocation
+from streamer.kafka.topics import partition_of
+from tests.builders import EPOCH
+from tests.kafka.bench import ONE, OnBroker
+from tests.kafka.owner import HOLD, Owner, holding
+from tests.services.kafka import Given
+from tests.services.reader import Message, read_all
+
+OTHER = "f1111111-2222-4333-8444-555555555555"
+FAR = "far"  # in another partition
+PARTITIONS = 4
+PROGRAM = (sys.executable, "-m", "streamer", "deletes")
+SHA = sha256(b"a\nb\nc").hexdigest()
+HELD = {
+    "source": ONE,
+    "hold_id": HOLD,
+    "count": 3,
+    "moids_sha256": SHA,
+    "moids": ["a", "b", "c"],
+    "since": "2025-11-25T12:00:00.000Z",
+    "reason": "threshold",
+}
+
+
+@pytest.fixture(name="bench")
+async def _bench(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
+    """The service's topics, and nothing in them."""
+    made = OnBroker(kafka.bootstrap, prefix)
+    await made.make_topics(state=PARTITIONS)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(name="owner")
+async def _owner(bench: OnBroker) -> Owner:
+    """The worker of a source that holds three tokens and knows a fourth."""
+    made = Owner(bench.ledger(ONE), ONE)
+    await made.write(holding(["c", "a", "b"], live=["d"]))
+    return made
+
+
+def environ(bench: OnBroker) -> dict[str, str]:
+    """All the configuration there is: no source, no registry."""
+    return {
+        "STREAMER_KAFKA__BOOTSTRAP_SERVERS": bench.bootstrap,
+        "STREAMER_KAFKA__TOPIC_PREFIX": bench.prefix,
+        "STREAMER_REGISTRY__URL": "http://127.0.0.1:1",
+        "USER": "ada",
+    }
+
+
+async def call(bench: OnBroker, *arguments: str) -> Result:
+    """Call the command beside the test's own loop."""
+    return await asyncio.to_thread(CliRunner().invoke, command, list(arguments), obj=Invocation(environ(bench)))
+
+
+async def run(bench: OnBroker, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call it as a process; calls inside ours share its standard output and cannot overlap."""
+    environment = {**os.environ, **environ(bench)}
+    call = [*PROGRAM, *arguments]
+    return await asyncio.to_thread(
+        subprocess.run, call, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def failure(result: Result) -> StreamerError:
+    """The error that ends the process."""
+    assert isinstance(result.exception, StreamerError), result
+    return result.exception
+
+
+async def ordered(bench: OnBroker) -> list[Message]:
+    """What was sent."""
+    return await read_all(bench.bootstrap, [bench.names.control])
+
+
+async def answered(bench: OnBroker, owner: Owner, *arguments: str) -> tuple[Result, Command]:
+    """Call while the owner obeys; the command it got."""
+    async with asyncio.TaskGroup() as group:
+        called = group.create_task(call(bench, *arguments))
+        obeyed = group.create_task(owner.obey())
+    (got,) = obeyed.result()
+    return called.result(), got
+
+
+# list...
+
+
+async def test_a_program_reads_what_is_held(bench: OnBroker, owner: Owner) -> None:
+    """Every hold of every source, whatever partition it lives in, by source; sources without one are not told."""
+    assert partition_of(ONE.encode(), PARTITIONS) != partition_of(FAR.encode(), PARTITIONS)
+    assert owner.state.row is not None
+    await Owner(bench.ledger("calm"), "calm").write(holding([], live=["a"]))
+    many = [f"{number:024x}" for number in range(5000)]
+    await Owner(bench.ledger(FAR), FAR).write(holding(many, hold_id=OTHER))
+
+    told = await call(bench, "list", "--output", "json")
+
+    lab, prod = json.loads(told.stdout)
+    assert (told.exit_code, told.stderr, prod) == (0, "", HELD)
+    assert (lab["source"], lab["hold_id"], lab["count"], lab["moids"]) == (FAR, OTHER, 5000, many)
+    assert json.loads((await call(bench, "list", "--output", "json", "--source", ONE)).stdout) == [HELD]
+    assert json.loads((await call(bench, "list", "--output", "json", "--source", "calm")).stdout) == []
+
+
+async def test_lines_have_the_moids_last(bench: OnBroker, owner: Owner) -> None:
+    """One line a hold, apart by tabs."""
+    assert owner.state.row is not None
+    told = await call(bench, "list")
+
+    assert told.stdout == f"{ONE}\t{HOLD}\t3\tthreshold\t2025-11-25T12:00:00.000Z\ta, b, c\n"
+
+
+async def test_nothing_is_held(bench: OnBroker) -> None:
+    """An empty list, and no line; neither is an error."""
+    assert (await call(bench, "list", "--output", "json")).stdout == "[]\n"
+    assert (await call(bench, "list")).stdout == ""
+
+
+async def test_a_row_of_another_hold_is_not_shown(bench: OnBroker, owner: Owner) -> None:
+    """Nor one that returned since: what is counted is what stands in the hold now."""
+    await owner.write(replace(owner.state, tokens=holding(["b"], hold_id=OTHER, live=["c"]).tokens))
+
+    (held,) = json.loads((await call(bench, "list", "--output", "json")).stdout)
+
+    assert (held["count"], held["moids"]) == (1, ["a"])
+
+
+# release and discard...
+
+
+async def test_a_release_says_what_became_of_it(bench: OnBroker, owner: Owner) -> None:
+    """The command names all that was shown, stands where the owner looks for it, and is answered within the call."""
+    told, got = await answered(bench, owner, "release", "--hold", HOLD.upper(), "--expect", "3")
+    (message,) = await ordered(bench)
+
+    assert (told.exit_code, told.stdout) == (0, "done: release: 0\n"), told
+    assert got == Command.from_bytes(message.value or b"")
+    assert (message.key, message.partition) == (ONE.encode(), partition_of(ONE.encode(), PARTITIONS))
+    assert (got.source, got.epoch, got.action, got.hold_id) == (ONE, EPOCH, "release", HOLD)
+    assert (got.expect, got.moids_sha256, got.expires_at) == (3, SHA, got.issued_at + LIFE_MS)
+    assert got.issued_by.startswith("ada@")
+    assert got.command_id in told.stderr
+    assert (await call(bench, "list")).stdout == ""
+
+
+async def test_a_discard_says_what_became_of_it(bench: OnBroker, owner: Owner) -> None:
+    """It too names exactly what was shown."""
+    told, got = await answered(bench, owner, "discard", "--hold", HOLD, "--source", ONE)
+
+    assert (told.exit_code, told.stdout) == (0, "done: discard: 0\n"), told
+    assert (got.action, got.hold_id, got.expect, got.moids_sha256) == ("discard", HOLD, 3, SHA)
+
+
+@pytest.mark.parametrize("action", [("release", "--expect", "3"), ("discard",)])
+async def test_what_changed_meanwhile_is_refused(bench: OnBroker, owner: Owner, action: tuple[str, ...]) -> None:
+    """A token left the hold between the look and the order: status 3, and the owner's words."""
+    owner.state = replace(owner.state, tokens={moid: row for moid, row in owner.state.tokens.items() if moid != "a"})
+    told, _ = await answered(bench, owner, *action, "--hold", HOLD)
+
+    assert isinstance(failure(told), CheckFailed)
+    assert f"{ONE} refused to {action[0]} hold {HOLD}: it expects 3 deletions, 2 are held" in str(failure(told))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("release", "--hold", HOLD, "--expect", "2"), f"hold {HOLD} of {ONE} has 3 deletions, 2 are expected"),
+        (("release", "--hold", OTHER, "--expect", "3"), f"no source has a hold {OTHER}"),
+        (("release", "--hold", HOLD, "--expect", "3", "--source", FAR), f"no source has a hold {HOLD}"),
+        (("discard", "--hold", OTHER), f"no source has a hold {OTHER}"),
+    ],
+)
+async def test_what_was_not_meant_is_not_sent(
+    bench: OnBroker, owner: Owner, arguments: tuple[str, ...], said: str
+) -> None:
+    """Another number, another hold, another source: status 3, and no command."""
+    assert owner.state.row is not None
+    error = failure(await call(bench, *arguments))
+
+    assert isinstance(error, CheckFailed)
+    assert said in str(error)
+    assert "nothing was sent" in str(error)
+    assert await ordered(bench) == []
+
+
+async def test_without_a_worker_it_is_queued(bench: OnBroker, owner: Owner) -> None:
+    """Status 0; the command waits in the log, and acts once when a worker comes."""
+    told = await call(bench, "release", "--hold", HOLD, "--expect", "3", "--wait", "200ms")
+    (got,) = await owner.obey()
+
+    assert (told.exit_code, told.stdout.startswith("queued: no worker has answered within 0.2 s")) == (0, True), told
+    assert got.command_id in told.stdout
+    assert owner.state.row is not None
+    assert (owner.state.row.hold, owner.state.row.answer and owner.state.row.answer.outcome) == (None, "done")
+
+
+async def test_a_second_release_finds_no_hold(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
+    """Two people at once: one acts, the other is told why not."""
+    arguments = ("release", "--hold", HOLD, "--expect", "3")
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(run(bench, tmp_path, *arguments)) for _ in range(2)]
+        while len(await ordered(bench)) < 2:
+            """Both have seen the hold."""
+        group.create_task(owner.obey(2))
+    done, refused = sorted((task.result() for task in calls), key=lambda told: told.returncode)
+
+    assert (done.returncode, done.stdout) == (0, "done: release: 0\n")
+    assert (refused.returncode, refused.stdout, "nothing is held" in refused.stderr) == (3, "", True)
+
+
+# On a terminal...
+
+
+async def on_terminal(bench: OnBroker, folder: Path, *arguments: str, types: str = "") -> tuple[int, str]:
+    """Status and screen of a process whose terminal a person types on."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, **environ(bench), "TERM": "dumb", "COLUMNS": "150"}
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, *arguments, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # a terminal's way to say that it is closed
+        while read := await asyncio.to_thread(os.read, ours, 65536):
+            shown += read
+            if types and shown.rstrip().endswith(b"[y/N]:"):
+                os.write(ours, types.encode())
+                types = ""
+    os.close(ours)
+    return await process.wait(), shown.decode()
+
+
+async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
+    """The hold in columns, its Moids below; whatever else is long, a hold's id can be copied."""
+    assert owner.state.row is not None
+    status, shown = await on_terminal(bench, tmp_path, "list")
+    name = "s" * 63
+    await Owner(bench.ledger(name), name).write(holding(["a"], hold_id=OTHER))
+    _, narrow = await on_terminal(bench, tmp_path, "list")
+
+    words = shown.split()
+    assert status == 0
+    assert {HOLD, OTHER} <= set(narrow.split())
+    assert words[:4] == ["source", "hold_id", "count", "reason"]
+    assert words[5:9] == [ONE, HOLD, "3", "threshold"]
+    assert words[9:] == ["Held", "in", ONE, "since", "2025-11-25T12:00:00.000Z:", "a", "b", "c"]
+
+
+@pytest.mark.parametrize(("types", "status"), [("y\n", 0), ("n\n", 130), ("\n", 130), ("\x04", 130)])
+async def test_a_person_is_asked(bench: OnBroker, owner: Owner, tmp_path: Path, types: str, status: int) -> None:
+    """What would be released is shown; only a yes sends it."""
+    assert owner.state.row is not None
+    arguments = ("release", "--hold", HOLD, "--expect", "3", "--wait", "0s")
+    ended, shown = await on_terminal(bench, tmp_path, *arguments, types=types)
+
+    assert f"Held in {ONE} since " in shown
+    assert f"release these 3 deletions of {ONE}? [y/N]:" in shown
+    assert (ended, len(await ordered(bench))) == (status, 1 if types == "y\n" else 0), shown
+
+
+async def test_yes_is_not_asked(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
+    """For those who are sure."""
+    assert owner.state.row is not None
+    ended, shown = await on_terminal(bench, tmp_path, "discard", "--hold", HOLD, "--yes", "--wait", "0s")
+
+    assert (ended, "[y/N]" in shown, len(await ordered(bench))) == (0, False, 1), shown
+
+
+# Trouble...
+
+
+async def test_refusals_end_with_status_3(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
+    """As a process: the reason and a hint on stderr, nothing on stdout."""
+    assert owner.state.row is not None
+    done = await run(bench, tmp_path, "release", "--hold", HOLD, "--expect", "9")
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines()[0].endswith("has 3 deletions, 9 are expected: nothing was sent")
+    assert done.stderr.splitlines()[1].startswith("  hint: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("release", "--hold", HOLD, "--expect", "3"), ("discard", "--hold", HOLD)]
+)
+async def test_a_prefix_without_a_service_is_told(kafka: Given, prefix: str, arguments: tuple[str, ...]) -> None:
+    """The usual cause is a wrong prefix."""
+    error = failure(await call(OnBroker(kafka.bootstrap, prefix), *arguments))
+
+    assert isinstance(error, Unready)
+    assert f"{prefix}.control, {prefix}.state" in str(error)
+    assert "kafka.topic_prefix" in error.hint
+
+
+async def test_kafka_is_away(prefix: str) -> None:
+    """Said at once, with where it was looked for."""
+    error = failure(await call(OnBroker("127.0.0.1:1", prefix), "list"))
+
+    assert isinstance(error, Unready)
+    assert "Kafka at 127.0.0.1:1: cannot look for the state" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("release", "--hold", HOLD), "Missing option '--expect'"),
+        (("release", "--expect", "3"), "Missing option '--hold'"),
+        (("release", "--hold", "latest", "--expect", "3"), "'latest' is not a valid UUID"),
+        (("release", "--hold", HOLD, "--expect", "-1"), "-1 is not in the range"),
+        (("discard", "--hold", HOLD, "--wait", "30"), "'30' is given, wanted a duration such as 60s"),
+        (("discard", "--hold", HOLD, "--expect", "3"), "No such option"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: tuple[str, ...], said: str) -> None:
+    """Before anything is asked of Kafka; the message names what was given and what is wanted."""
+    told = CliRunner().invoke(command, list(arguments), obj=Invocation({}))
+    assert (told.exit_code, said in told.stderr) == (2, True), told.stderr

@@ -1,0 +1,1 @@
+"""Each lie shows on the wire exactly as said, and never in the ledger."""

@@ -1,0 +1,44 @@
+"""A stage on which deletions wait for a person: more than three of eight tokens at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from streamer.absence import Guard, moids_sha256
+from streamer.tokens import Token
+from tests.builders import token
+from tests.stage import POLICY, Stage
+
+TIGHT = replace(POLICY, guard=Guard(10, 3, 3))
+ALL = "abcdefgh"
+
+
+def there(moids: str, **fields: Any) -> tuple[Token, ...]:
+    """These tokens."""
+    return tuple(token(moid, **fields) for moid in moids)
+
+
+async def holding(shown: str = "abc", **fields: Any) -> Stage:
+    """A stage on which all but the shown tokens were just held."""
+    stage = Stage(policy=TIGHT)
+    await stage.turn(*there(ALL, **fields))
+    told = await stage.turn(*there(shown, **fields))
+    assert (told.held, told.deleted) == (len(ALL) - len(shown), 0)
+    return stage
+
+
+def ends(stage: Stage) -> list[str]:
+    """The Moids published as deleted, in order."""
+    return [event["moid"] for event in stage.events if event["event_type"] == "deleted"]
+
+
+def check(stage: Stage, held: str) -> None:
+    """The log keeps its promises, and the hold is of exactly these tokens: their rows, their number, their hash."""
+    stage.check()
+    hold = stage.row.hold
+    named = {moid for moid, row in stage.tokens.items() if hold and (row.status, row.hold_id) == (2, hold.hold_id)}
+    assert named == set(held)
+    assert (hold is None) is not bool(held)
+    if hold:
+        assert (hold.count, hold.moids_sha256) == (len(held), moids_sha256(held))

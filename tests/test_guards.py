@@ -1,0 +1,227 @@
+"""Too many missing tokens at once: they are held before anybody is asked, and what is held stays held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.absence import Guard, Weighed, in_hold, is_discarded, weigh
+from streamer.state import Hold, SourceRow, Status, TokenRow
+from streamer.tokens import ServerClock
+from tests.builders import EPOCH, NOON, SECOND, poll, row, token
+
+AHEAD = ServerClock(5 * SECOND, 6 * SECOND)  # the server's clock is 5 to 6 s ahead of ours
+HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
+OTHER = "11111111-2222-4333-8444-555555555555"
+HELD = Hold(HOLD, NOON, "threshold", 1, "")
+CALM = SourceRow(EPOCH)
+HOLDING = SourceRow(EPOCH, hold=HELD)
+RELEASED = SourceRow(EPOCH, hold=replace(HELD, released=True))
+OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
+
+
+def rows(count: int, status: Status = Status.LIVE, *, first: int = 0, **fields: Any) -> dict[str, TokenRow]:
+    """So many tokens, alike."""
+    seen = {name: fields.pop(name) for name in ("expiration_time", "create_time") if name in fields}
+    return {f"{n:04}": row(token(f"{n:04}", **seen), status, **fields) for n in range(first, first + count)}
+
+
+def held(count: int, *, first: int = 9000, hold_id: str = HOLD, **fields: Any) -> dict[str, TokenRow]:
+    """So many in a hold."""
+    return rows(count, Status.HELD, first=first, hold_id=hold_id, absent_since=NOON - 300 * SECOND, **fields)
+
+
+def weighed(
+    known: dict[str, TokenRow],
+    missing: set[str] | int,
+    source: SourceRow = CALM,
+    guard: Guard | None = None,
+    **how: Any,
+) -> Weighed:
+    """Of what is known these are missing, or so many of the first."""
+    lost = sorted(known)[:missing] if isinstance(missing, int) else sorted(missing)
+    usual = {"emptied": False, "rights_changed": False}
+    return weigh(source, known, lost, how.pop("at", poll()), guard or Guard(), **usual | how)
+
+
+# Guards...
+
+
+@pytest.mark.parametrize(
+    ("known", "threshold"), [(0, 10), (50, 10), (100, 10), (101, 10.1), (2000, 200), (5000, 500), (100_000, 500)]
+)
+def test_the_threshold_is_a_part_of_the_known_kept_within_bounds(known: int, threshold: float) -> None:
+    """Ten percent, at least 10, at most 500."""
+    assert Guard().threshold(known) == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize(("known", "most"), [(20, 10), (300, 30), (6000, 500)])
+def test_what_is_missing_is_held_above_the_threshold_and_not_at_it(known: int, most: int) -> None:
+    """As many as are allowed may be asked for; one more, and nobody is asked for any."""
+    at = weighed(rows(known), most)
+    above = weighed(rows(known), most + 1)
+
+    assert (at.held, len(at.askable), at.reason) == (frozenset(), most, None)
+    assert (len(above.held), above.askable, above.reason) == (most + 1, (), "threshold")
+
+
+def test_expired_tokens_count_for_nothing() -> None:
+    """Neither as missing nor as known; they are asked for even while the others are held."""
+    over = rows(400, first=5000, **OVER)
+    many = weighed(rows(100) | over, {*rows(10), *over})
+    held_ = weighed(rows(100) | over, {*rows(11), *over})
+
+    assert (many.held, len(many.askable)) == (frozenset(), 410)
+    assert (set(held_.held), set(held_.askable)) == (set(rows(11)), set(over))
+
+
+def test_expiry_is_judged_by_the_server_before_anybody_is_asked() -> None:
+    """By our own clock they would have 5 s to live."""
+    over = rows(11, expiration_time=NOON + 5 * SECOND)
+
+    assert weighed(over, 11, at=poll(clock=AHEAD)).held == frozenset()
+    assert len(weighed(over, 11).held) == 11
+
+
+@pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({}, True),
+        ({"hold_id": HOLD}, False),  # a person released it
+        ({"deleted_at": NOON - 601 * SECOND}, False),  # the window is over
+        ({"deleted_at": NOON - 600 * SECOND}, True),
+        ({"expiration_time": NOON - 120 * SECOND}, False),  # it had expired
+        ({"expiration_time": NOON - 30 * SECOND}, True),  # it expired after
+    ],
+)
+def test_what_was_published_lately_counts(fields: dict[str, Any], *, counts: bool) -> None:
+    """Ten a minute are as many as a hundred in ten minutes."""
+    gone = rows(7, Status.DELETED, first=8000, **{"deleted_at": NOON - 60 * SECOND} | fields)
+
+    many = weighed(rows(50) | gone, 4)
+
+    assert (many.reason == "threshold") is counts
+    assert weighed(rows(50) | gone, 3).held == frozenset()
+
+
+@pytest.mark.parametrize(("known", "reason"), [(4, None), (5, "emptied"), (6, "emptied")])
+def test_a_list_that_goes_empty_is_held(known: int, reason: str | None) -> None:
+    """From five tokens on, however few that is."""
+    assert weighed(rows(known), known, emptied=True).reason == reason
+    assert weighed(rows(known), known - 1).reason is None
+
+
+def test_a_list_that_went_empty_while_a_crash_cut_its_hold_is_held_whole() -> None:
+    """Most of it stands in the hold already; the rest was in that list, too."""
+    known = rows(2) | held(6)
+    cut = SourceRow(EPOCH, hold=replace(HELD, reason="emptied"))
+
+    assert weighed(known, set(known), cut, emptied=True).held == set(known)
+    assert weighed(known, set(known), HOLDING, emptied=True).held == set(held(6))
+
+
+def test_a_change_of_what_we_may_see_holds_all_that_is_missing() -> None:
+    """Even one; but nothing if all that is missing has expired."""
+    assert weighed(rows(50), 1, rights_changed=True) == Weighed(frozenset({"0000"}), (), "rights_changed")
+    assert weighed(rows(50, **OVER), 1, rights_changed=True) == Weighed(frozenset(), ("0000",), None)
+
+
+def test_what_is_held_stays_held() -> None:
+    """Also below the threshold, also when it expires; what is missing beside it goes its own way."""
+    known = rows(50) | held(3) | held(3, first=9500, **OVER)
+
+    few = weighed(known, {"0000", *held(3), *held(3, first=9500)}, HOLDING)
+    many = weighed(known, {*rows(8), *held(3), *held(3, first=9500)}, HOLDING)
+
+    assert (set(few.held), few.askable, few.reason) == ({*held(3), *held(3, first=9500)}, ("0000",), None)
+    assert (len(many.held), many.askable, many.reason) == (14, (), "threshold")
+
+
+def test_a_held_token_that_expired_does_not_count() -> None:
+    """Held as it is, it makes no other deletion one too many."""
+    known = rows(50) | held(30, **OVER)
+
+    assert weighed(known, {*rows(10), *held(30)}, HOLDING).askable == tuple(rows(10))
+
+
+def test_what_was_released_is_asked_for_and_counts_no_more() -> None:
+    """Thousands may go; what else is missing is weighed without them."""
+    known = rows(50) | held(1000)
+
+    alone = weighed(known, {*rows(10), *held(1000)}, RELEASED)
+
+    assert (alone.held, len(alone.askable), alone.reason) == (frozenset(), 1010, None)
+
+
+@pytest.mark.parametrize("rights_changed", [False, True])
+def test_there_is_one_hold_at_a_time(*, rights_changed: bool) -> None:
+    """While a released one is not done, what would be held waits, and is not asked for."""
+    known = rows(50) | held(4)
+
+    second = weighed(known, {*rows(11), *held(4)}, RELEASED, rights_changed=rights_changed)
+
+    assert (second.held, set(second.askable), second.reason) == (frozenset(), set(held(4)), None)
+
+
+@pytest.mark.parametrize("source", [CALM, SourceRow(EPOCH, hold=replace(HELD, hold_id=OTHER)), RELEASED])
+def test_what_was_discarded_is_let_alone(source: SourceRow) -> None:
+    """A person said that it is there: it is neither held anew nor asked for, and counts for nothing."""
+    known = rows(50) | held(40, hold_id="22222222-2222-4333-8444-555555555555", **OVER)
+
+    few = weighed(known, {*rows(10), *held(40)}, source, rights_changed=False)
+
+    assert (few.held, few.askable) == (frozenset(), tuple(rows(10)))
+
+
+@pytest.mark.parametrize(("age_s", "asked"), [(0, False), (120, False), (121, True)])
+def test_a_young_token_is_not_asked_for(age_s: int, *, asked: bool) -> None:
+    """A replica that is behind by the whole lag may not have it yet; it counts all the same."""
+    young = rows(10, create_time=NOON - SECOND - age_s * SECOND)
+
+    assert weighed(young, 1).askable == (("0000",) if asked else ())
+    assert weighed(young | rows(1, first=5000), 11).reason == "threshold"
+
+
+STATUSES = st.sampled_from([Status.LIVE, Status.WAITING, Status.HELD])
+TOKENS = st.dictionaries(
+    st.sampled_from("abcdefghij"),
+    st.builds(
+        row,
+        st.builds(token, expiration_time=st.sampled_from([None, NOON - 1, NOON + SECOND])),
+        STATUSES,
+        hold_id=st.sampled_from([None, HOLD, OTHER]),
+    ),
+)
+
+
+@settings(deadline=None)
+@given(
+    known=TOKENS,
+    source=st.sampled_from([CALM, HOLDING, RELEASED]),
+    most=st.sampled_from([1, 2, 3]),
+    lost=st.booleans(),
+    emptied=st.booleans(),
+    rights_changed=st.booleans(),
+)
+def test_nothing_gets_past_the_guards(
+    known: dict[str, TokenRow], source: SourceRow, most: int, *, lost: bool, emptied: bool, rights_changed: bool
+) -> None:
+    """Whatever is known: no token is both held and asked for, no held one is asked for, never too many at once."""
+    missing = set(known) if lost else {moid for moid in known if moid < "e"}
+
+    found = weighed(known, missing, source, Guard(10, most, most), emptied=emptied, rights_changed=rights_changed)
+
+    standing = {moid for moid in missing if in_hold(source, known[moid])}
+    let_alone = {moid for moid in missing if is_discarded(source, known[moid])}
+    fresh = {m for m in found.askable if m not in standing and known[m].expiration_time != NOON - 1}
+    released = source is RELEASED
+    assert found.held.isdisjoint(found.askable)
+    assert found.held >= standing or released
+    assert standing.isdisjoint(found.askable) or released
+    assert let_alone.isdisjoint(found.held.union(found.askable))
+    assert len(fresh) <= (0 if rights_changed else most)
+    assert (found.reason is not None) is bool(found.held - standing)
