@@ -19,6 +19,7 @@ from streamer import avro, log
 from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
+from streamer.clock import utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.cycle import Cycle
 from streamer.errors import Misconfigured, Unready
@@ -38,11 +39,6 @@ PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the sta
 REPEAT_S: Final = 60.0  # how often the same lack is said
 
 Found = TypeVar("Found")
-
-
-def utc_ms() -> int:
-    """The worker's clock."""
-    return time.time_ns() // 1_000_000
 
 
 async def run(settings: Settings, stop: Stop, *, connection: Connection | None = None) -> None:

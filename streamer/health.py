@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -23,6 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from streamer.jsonform import rfc3339
 
 STALE_INTERVALS: Final = 3
 HEADERS: Final = {
@@ -77,7 +78,7 @@ class SourceHealth:
             "tokens": self.tokens,
             "held": self.held,
             "hold_id": self.hold_id,
-            "last_accepted_at": None if accepted_at is None else _rfc3339(accepted_at),
+            "last_accepted_at": None if accepted_at is None else rfc3339(accepted_at),
             "age_s": None if accepted_at is None else max(0, now - accepted_at) / 1000,
             "last_verdict": self.last_verdict,
             "last_reason": self.last_reason,
@@ -137,8 +138,3 @@ class _Guarded:
             await send(message)
 
         await self._app(scope, receive, guarded)
-
-
-def _rfc3339(moment_ms: int) -> str:
-    moment = datetime.fromtimestamp(moment_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,7 +17,6 @@ import asyncio
 import json
 import platform
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -30,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer import control, log
+from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.control import Command, Held
 from streamer.errors import CheckFailed
@@ -225,7 +225,7 @@ def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
 
 
 def _command(action: str, held: Held, issuer: str) -> Command:
-    now = time.time_ns() // 1_000_000
+    now = utc_ms()
     return Command(
         command_id=str(uuid4()),
         source=held.source,

@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from streamer import app, avro, lines, log
+from streamer.clock import utc_ms
 from streamer.commands.follow import COLOURS
 from streamer.config import Settings, load
 from streamer.demo import day, registry
@@ -125,7 +126,7 @@ def _rejected(audience: Audience) -> int:
 async def _open() -> AsyncIterator[_Theatre]:
     """Intersight, registry and broker on free ports of this machine, and the configuration that leads to them."""
     async with AsyncExitStack() as opened:
-        life = day.a_world(app.utc_ms)
+        life = day.a_world(utc_ms)
         simulator = Simulator(life)
         url = await opened.enter_async_context(serve(simulator.app))
         schemas = await opened.enter_async_context(serve(registry.application(registry.EmbeddedRegistry())))

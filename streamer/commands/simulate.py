@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import click
 import yaml
 
+from streamer.clock import utc_ms
 from streamer.demo.credentials import EC_FILE, RSA_FILE, SECRET_FILE, Credentials
 from streamer.demo.faults import SETS, AnyFault
 from streamer.demo.lies.sights import Lag
@@ -121,7 +121,7 @@ def command(
     """
     credentials = _credentials(key_dir)
     world = Life(
-        lambda: time.time_ns() // 1_000_000,
+        utc_ms,
         seed=seed,
         account=credentials.account,
         admin=credentials.admin,

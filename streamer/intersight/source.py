@@ -7,11 +7,11 @@ the next (how the account can be paged, what it answered before) is only ever us
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from types import TracebackType
 from typing import Self
 
+from streamer.clock import utc_ms
 from streamer.config import SourceSettings
 from streamer.errors import Misconfigured
 from streamer.events import UserInfo
@@ -25,11 +25,6 @@ from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
 from streamer.tokens import Audit, Finding, Rights, Snapshot
-
-
-def utc_ms() -> int:
-    """Now, on this machine's clock."""
-    return time.time_ns() // 1_000_000
 
 
 class IntersightSource:
