@@ -30,7 +30,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
-from streamer.registry import SCHEMAS, Registry, subject_of
+from streamer.registry import Registry, schemas_of, subject_of
 from streamer.serving import serve
 from streamer.stop import Stop, Stopped
 from streamer.watch import Watch
@@ -116,9 +116,10 @@ async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:
     """By topic suffix, the id its values carry; none where the value format does not ask a registry."""
     if settings.kafka.value_format != "confluent":
         return {}
-    subjects = {suffix: subject_of(names.of(suffix)) for suffix in SCHEMAS}
+    schemas = schemas_of(all_topic=settings.kafka.all_topic)
+    subjects = {suffix: subject_of(names.of(suffix)) for suffix in schemas}
     async with Registry(settings.registry) as registry:
-        prepared = await registry.prepare({subjects[s]: avro.schema_text(schema) for s, schema in SCHEMAS.items()})
+        prepared = await registry.prepare({subjects[s]: avro.schema_text(schema) for s, schema in schemas.items()})
     _warn("registry.differs", prepared.warnings)
     return {suffix: prepared.ids[subject] for suffix, subject in subjects.items()}
 
@@ -129,6 +130,7 @@ def _form(kafka: KafkaSettings, ids: Mapping[str, int]) -> Form:
         cloudevents=kafka.cloudevents_headers,
         records=kafka.transaction.records,
         size=kafka.transaction.bytes,
+        all_topic=kafka.all_topic,
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -31,7 +31,7 @@ from streamer import jsonform
 from streamer.avsc import part, schema_json, schema_names, schema_text, without_logical_types
 from streamer.errors import Misconfigured
 from streamer.events import Event
-from streamer.jsonform import rfc3339
+from streamer.jsonform import rfc3339, without_surrogates
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
 
@@ -255,7 +255,12 @@ class Values:
 
     def event(self, topic_suffix: str, event: Event) -> bytes:
         """The record value of an event in the topic of this suffix."""
-        return self._value(EVENT, topic_suffix, encode_event(event))
+        return self.events((topic_suffix,), event)[0]
+
+    def events(self, topic_suffixes: Sequence[str], event: Event) -> tuple[bytes, ...]:
+        """The record values of one event in several topics: it is encoded once."""
+        datum = encode_event(event)
+        return tuple(self._value(EVENT, suffix, datum) for suffix in topic_suffixes)
 
     def report(self, report: Report) -> bytes:
         """The record value of a report."""
@@ -279,19 +284,8 @@ def _written(schema: Any, record: Mapping[str, Any]) -> bytes:
     try:
         fastavro.schemaless_writer(out, schema, record, strict=True)
     except UnicodeEncodeError:
-        return _written(schema, _without_surrogates(record))
+        return _written(schema, without_surrogates(record))
     return out.getvalue()
-
-
-def _without_surrogates(value: Any) -> Any:
-    """The same value with U+FFFD for every lone surrogate; the slow way, taken only when one was met."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {key: _without_surrogates(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(part) for part in value]
-    return value
 
 
 def _resolved(name: str, datum: bytes, text: str | None) -> dict[str, Any]:

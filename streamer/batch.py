@@ -9,23 +9,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
 
 from streamer import avro
 from streamer.avro import Values
 from streamer.events import Event
 from streamer.report import Report
-from streamer.state import SourceRow, SourceState, TokenRow, source_key, token_key
-from streamer.steps import Step
+from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
+from streamer.steps import Step, UserStep
 
 STATE: Final = "state"
 SNAPSHOTS: Final = "snapshots"
+ALL: Final = "all"
 CLOUD_TYPE: Final = "com.cisco.intersight.iam.oauthtoken.{}.v1"
 RESERVED_RECORDS: Final = 2  # the source's row and the report
 GROWTH: Final = 256  # bytes these two may gain while events are counted: 5 figures in each, of at most 19 digits
 
 Headers = tuple[tuple[str, bytes], ...]
+Row = TypeVar("Row", TokenRow, UserRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,12 @@ class Batch:
     """One transaction of one source.
 
     Attributes:
-        records: all it writes: events in the order of `sequence`, each with its row; the source's row; the report.
+        records: all it writes: events in the order of `sequence`, each with its row; users; the source; the report.
         timestamp: of every record: `detected_at` of its events, when the poll was judged (worker's clock, ms).
         row: the source's own row after it.
         tokens: the token rows after it that differ; None: forgotten.
         report: the report among the records, if it ends a poll.
+        users: the user rows after it that differ; None: forgotten.
     """
 
     records: tuple[Record, ...]
@@ -60,24 +63,29 @@ class Batch:
     row: SourceRow
     tokens: Mapping[str, TokenRow | None]
     report: Report | None = None
+    users: Mapping[str, UserRow | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """How records are written: the value format with its schema ids, and the bounds of one transaction.
 
-    `records` counts the records of all topics, `size` their bytes before compression.
+    `records` counts the records of all topics, `size` their bytes before compression; `all_topic` says that every event
+    goes to the topic of all events too.
     """
 
     values: Values
     cloudevents: bool = True
     records: int = 10_000
     size: int = 16 * 2**20
+    all_topic: bool = False
 
-    def event(self, event: Event) -> Record:
-        """The record of an event; its topic is its type."""
+    def event(self, event: Event) -> tuple[Record, ...]:
+        """The records of an event: one in the topic of its type, and one in that of all where it is wanted."""
         headers = self._headers(event) if self.cloudevents else ()
-        return Record(event.event_type, event.moid.encode(), self.values.event(event.event_type, event), headers)
+        topics = (event.event_type, ALL) if self.all_topic else (event.event_type,)
+        values = self.values.events(topics, event)
+        return tuple(Record(t, event.moid.encode(), value, headers) for t, value in zip(topics, values, strict=True))
 
     def report(self, report: Report) -> Record:
         """The record of a report."""
@@ -121,14 +129,20 @@ def interrupted(form: Form, row: SourceRow, now: int) -> Batch:
 
 
 def plan(
-    form: Form, report: Report, steps: Iterable[Step], *, row: SourceRow, accepted: SourceRow, clock: Callable[[], int]
+    form: Form,
+    report: Report,
+    steps: Iterable[Step | UserStep],
+    *,
+    row: SourceRow,
+    accepted: SourceRow,
+    clock: Callable[[], int],
 ) -> Iterator[Batch]:
     """The transactions of an accepted poll, in order; each is committed before the next is made.
 
     Args:
         form: how records are written, and when a transaction is full.
         report: the poll's report, but for its counts of events and its sequences; it was finished when it was judged.
-        steps: what is to be written, token by token.
+        steps: what is to be written, token by token, user by user.
         row: the source's row before the poll.
         accepted: the row as the whole poll leaves it, but for `last_sequence`.
         clock: the worker's; an unfinished snapshot remembers when its last chunk was made.
@@ -146,12 +160,12 @@ def plan(
     size = form.size - _reserved(form, report, replace(accepted, open=partial))
     tally, chunk = _Tally(row.last_sequence), _Chunk(form.records - RESERVED_RECORDS, size)
     for step in steps:
-        written = _records(form, source, step, tally.last + 1)
-        if not chunk.has_room_for(written):
+        part = _part(form, source, step, tally.last + 1)
+        if not chunk.has_room_for(part):
             so_far = tally.told(replace(partial, finished_at=clock()))
             yield chunk.closed(source, judged_at, replace(opened, last_sequence=tally.last, open=so_far))
             chunk = chunk.next()
-        chunk.add(step, written)
+        chunk.add(part)
         tally.count(step)
     last = replace(accepted, last_sequence=tally.last)
     yield chunk.closed(source, judged_at, last, report=(tally.told(report), form))
@@ -159,15 +173,19 @@ def plan(
 
 def fold(state: SourceState, batch: Batch) -> SourceState:
     """The state after a batch was committed."""
-    if not batch.tokens:
-        return replace(state, row=batch.row)
-    tokens = dict(state.tokens)
-    for moid, row in batch.tokens.items():
+    return SourceState(batch.row, _folded(state.tokens, batch.tokens), _folded(state.users, batch.users))
+
+
+def _folded(before: Mapping[str, Row], written: Mapping[str, Row | None]) -> Mapping[str, Row]:
+    if not written:
+        return before
+    after = dict(before)
+    for moid, row in written.items():
         if row is None:
-            tokens.pop(moid, None)
+            after.pop(moid, None)
         else:
-            tokens[moid] = row
-    return SourceState(batch.row, tokens)
+            after[moid] = row
+    return after
 
 
 class _Tally:
@@ -177,8 +195,8 @@ class _Tally:
         self.before = self.last = last
         self._counts = Counter[str]()
 
-    def count(self, step: Step) -> None:
-        if step.event:
+    def count(self, step: Step | UserStep) -> None:
+        if isinstance(step, Step) and step.event:
             self.last += 1
             self._counts[step.event.event_type] += 1
 
@@ -196,37 +214,72 @@ class _Tally:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What goes into one transaction or another, but whole: the records of a token, and of its user or any other."""
+
+    records: tuple[Record, ...]
+    tokens: Mapping[str, TokenRow | None]
+    user: tuple[UserStep, Record] | None
+
+
 class _Chunk:
-    """A batch that is being filled, up to a number of records and of bytes."""
+    """A batch that is being filled, up to a number of records and of bytes; of a user only the last row is written."""
 
     def __init__(self, records: int, size: int) -> None:
         self._most = records, size
         self._records: list[Record] = []
         self._tokens: dict[str, TokenRow | None] = {}
+        self._users: dict[str, tuple[UserStep, Record]] = {}
         self._size = 0
 
     def next(self) -> _Chunk:
         """An empty one with the same bounds."""
         return _Chunk(*self._most)
 
-    def has_room_for(self, records: Sequence[Record]) -> bool:
-        """Whether the bounds allow them; an empty chunk takes anything, or a large token would never be written."""
-        count, size = self._most
-        fits = len(self._records) + len(records) <= count and self._size + _size(records) <= size
-        return fits or not self._records
+    def has_room_for(self, part: _Part) -> bool:
+        """Whether the bounds allow it; an empty chunk takes anything, or a large token would never be written."""
+        most, most_bytes = self._most
+        count = len(self._records) + len(part.records) + len(self._users)
+        if part.user and part.user[0].moid not in self._users:
+            count += 1
+        fits = count <= most and self._size + self._growth(part) <= most_bytes
+        return fits or not (self._records or self._users)
 
-    def add(self, step: Step, records: Sequence[Record]) -> None:
-        self._records.extend(records)
-        self._tokens[step.moid] = step.row
-        self._size += _size(records)
+    def add(self, part: _Part) -> None:
+        self._size += self._growth(part)
+        self._records.extend(part.records)
+        self._tokens.update(part.tokens)
+        if part.user:
+            self._users[part.user[0].moid] = part.user
 
     def closed(self, source: str, now: int, row: SourceRow, *, report: tuple[Report, Form] | None = None) -> Batch:
-        return _batch(source, now, row, self._records, self._tokens, report=report)
+        users = {moid: step.row for moid, (step, _) in self._users.items()}
+        records = (*self._records, *(record for _, record in self._users.values()))
+        end = _batch(source, now, row, report=report)
+        return replace(end, records=records + end.records, tokens=self._tokens, users=users)
+
+    def _growth(self, part: _Part) -> int:
+        """The bytes that a part adds."""
+        grown = _size(part.records)
+        if part.user:
+            before = self._users.get(part.user[0].moid)
+            grown += part.user[1].size - (before[1].size if before else 0)
+        return grown
 
 
-def _records(form: Form, source: str, step: Step, sequence: int) -> tuple[Record, ...]:
+def _part(form: Form, source: str, step: Step | UserStep, sequence: int) -> _Part:
+    user = step if isinstance(step, UserStep) else step.user
+    remembered = (user, _user_record(source, user)) if user else None
+    if isinstance(step, UserStep):
+        return _Part((), {}, remembered)
     row = Record(STATE, token_key(source, step.moid), step.row.to_bytes() if step.row else None)
-    return (form.event(replace(step.event, sequence=sequence)), row) if step.event else (row,)
+    told = form.event(replace(step.event, sequence=sequence)) if step.event else ()
+    return _Part((*told, row), {step.moid: step.row}, remembered)
+
+
+def _user_record(source: str, user: UserStep) -> Record:
+    return Record(STATE, user_key(source, user.moid), user.row.to_bytes() if user.row else None)
 
 
 def _reserved(form: Form, report: Report, row: SourceRow) -> int:
@@ -239,15 +292,8 @@ def _size(records: Sequence[Record]) -> int:
     return sum(record.size for record in records)
 
 
-def _batch(
-    source: str,
-    now: int,
-    row: SourceRow,
-    records: Iterable[Record] = (),
-    tokens: Mapping[str, TokenRow | None] | None = None,
-    *,
-    report: tuple[Report, Form] | None = None,
-) -> Batch:
+def _batch(source: str, now: int, row: SourceRow, *, report: tuple[Report, Form] | None = None) -> Batch:
+    """A batch of the source's own row, and of its report if it ends a poll."""
     own = Record(STATE, source_key(source), row.to_bytes())
     told = (report[1].report(report[0]),) if report else ()
-    return Batch((*records, own, *told), now, row, tokens or {}, report[0] if report else None)
+    return Batch((own, *told), now, row, {}, report[0] if report else None)

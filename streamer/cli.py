@@ -19,7 +19,7 @@ from streamer.invocation import Invocation
 from streamer.stop import Stopped
 
 INTERRUPTED = 130  # by Ctrl-C, as shells count
-COMMANDS = ("demo", "run", "follow", "deletes", "simulate", "schemas")
+COMMANDS = ("demo", "run", "follow", "relay", "deletes", "simulate", "schemas", "siem")
 
 
 class _Commands(click.Group):

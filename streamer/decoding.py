@@ -1,8 +1,8 @@
-"""From a record's value to an event, whatever format it was written in; by its bytes alone.
+"""From a record's value to an event or a report, whatever format it was written in; by its bytes alone.
 
 Question: how is the format known? Choice: by the first byte, because no two can be taken for one another: Confluent's
-prefix begins with 00, JSON with `{`, and a bare datum with the length of `event_id`, which is always 36 (`H`). So one
-topic may hold all three, as it does after an operator changed `kafka.value_format`, and headers (which repeat facts
+prefix begins with 00, JSON with `{`, and a bare datum with the length of a UUID's text, which is always 36 (`H`). So
+one topic may hold all three, as it does after an operator changed `kafka.value_format`, and headers (which repeat facts
 and may be switched off) are not needed. Rejected: the `content-type` header, or the configured format, which is only
 what is written from now on.
 
@@ -26,6 +26,7 @@ _DATUM: Final = 2 * 36  # Avro's zigzag of the length of a UUID's text
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 _PLAIN: Final[Mapping[str, type]] = {"string": str, "long": int, "boolean": bool}
+_LONGS: Final = 1 << 63  # of each sign
 
 
 def _records(schema: Any) -> Iterator[tuple[str, Any]]:
@@ -40,12 +41,14 @@ def _records(schema: Any) -> Iterator[tuple[str, Any]]:
             yield from _records(inner)
 
 
-_SCHEMA: Final = json.loads(avro.schema_text(avro.EVENT))
-_RECORDS: Final = dict(_records(_SCHEMA))
+_SCHEMAS: Final = {name: json.loads(avro.schema_text(name)) for name in (avro.EVENT, avro.REPORT)}
+_RECORDS: Final = dict(record for schema in _SCHEMAS.values() for record in _records(schema))
+_OF_DATUM: Final = {avro.EVENT: avro.decode_event, avro.REPORT: avro.decode_report}
+_CALLED: Final = {avro.EVENT: "event", avro.REPORT: "report"}
 
 
 class Undecodable(StreamerError):
-    """A value that is no event in any of the three formats; the message says why."""
+    """A value that is no event, or no report, in any of the three formats; the message says why."""
 
 
 class Schemas(Protocol):
@@ -73,40 +76,47 @@ class Decoder:
             Unready: the registry must be asked for the writer's schema, and does not answer.
             Misconfigured: it refuses us, or knows no such schema: a wrong registry must not pass for bad records.
         """
+        return await self._decoded(avro.EVENT, value)
+
+    async def report(self, value: bytes | None) -> dict[str, Any]:
+        """The report of a record's value; as `event`."""
+        return await self._decoded(avro.REPORT, value)
+
+    async def _decoded(self, name: str, value: bytes | None) -> dict[str, Any]:
         if not value:
-            raise Undecodable("it has no value; event topics never carry tombstones")
+            raise Undecodable(f"it has no value; {_CALLED[name]} topics never carry tombstones")
         match value[0]:
             case first if first == _CONFLUENT:
-                return await self._framed(value)
+                return await self._framed(name, value)
             case first if first == _JSON:
-                return _of_json(value)
+                return _of_json(name, value)
             case first if first == _DATUM:
-                return _of_datum(value)
+                return _of_datum(name, value)
         raise Undecodable(f"its value begins with {value[:5].hex(' ')}: neither Confluent's prefix, nor Avro, nor JSON")
 
-    async def _framed(self, value: bytes) -> dict[str, Any]:
+    async def _framed(self, name: str, value: bytes) -> dict[str, Any]:
         try:
             schema_id, datum = avro.unframe(value)
         except Misconfigured as error:
             raise Undecodable(str(error)) from error
         if self._schemas is None:
             raise Undecodable(f"its schema {schema_id} stands in a registry, and none is known here")
-        return _of_datum(datum, await self._schemas.schema(schema_id))
+        return _of_datum(name, datum, await self._schemas.schema(schema_id))
 
 
-def _of_datum(datum: bytes, writer: str | None = None) -> dict[str, Any]:
+def _of_datum(name: str, datum: bytes, writer: str | None = None) -> dict[str, Any]:
     try:
-        return avro.decode_event(datum, writer)
+        return _OF_DATUM[name](datum, writer)
     except Misconfigured as error:
         raise Undecodable(str(error)) from error
 
 
-def _of_json(value: bytes) -> dict[str, Any]:
+def _of_json(name: str, value: bytes) -> dict[str, Any]:
     """The record of the one JSON form; what a later version appended is left out, what an earlier one lacks is null."""
     try:
-        record: dict[str, Any] = _read(_SCHEMA, json.loads(value))
+        record: dict[str, Any] = _read(_SCHEMAS[name], json.loads(value))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise Undecodable(f"its JSON is no event: {error}") from error
+        raise Undecodable(f"its JSON is no {_CALLED[name]}: {error}") from error
     return record
 
 
@@ -131,4 +141,6 @@ def _read(schema: Any, value: Any) -> Any:
 def _checked(wanted: type, value: Any) -> Any:
     if type(value) is not wanted:
         raise TypeError(f"{value!r:.60} stands where a {wanted.__name__} is wanted")
+    if isinstance(value, int) and not -_LONGS <= value < _LONGS:
+        raise OverflowError(f"a number of {value.bit_length()} bits stands where a long is wanted")
     return value

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -161,15 +162,19 @@ def _network_changed(before: Token | None, after: Token) -> bool | None:
     """Whether the last login came from another /24 or /64; None if an address is missing or does not parse."""
     if before is None or before.last_login_client is None or after.last_login_client is None:
         return None
+    networks = network(before.last_login_client), network(after.last_login_client)
+    return None if None in networks else networks[0] != networks[1]
+
+
+@lru_cache(maxsize=4096)  # one office stands in most of an account's tokens
+def network(address: str) -> str | None:
+    """The /24 or /64 that an address lies in, such as `192.0.2.0/24`; None if it does not parse."""
     try:
-        return _network(before.last_login_client) != _network(after.last_login_client)
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
-
-
-def _network(address: str) -> tuple[int, int]:
-    parsed = ipaddress.ip_address(address)
-    return parsed.version, int(parsed) >> (parsed.max_prefixlen - NETWORK_BITS[parsed.version])
+    kind = ipaddress.IPv4Network if parsed.version == 4 else ipaddress.IPv6Network  # noqa: PLR2004 - the version's name
+    return str(kind((int(parsed), NETWORK_BITS[parsed.version]), strict=False))
 
 
 def _outlived(before: Token | None, after: Token) -> bool | None:

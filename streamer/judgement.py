@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from streamer import absence, diff, lag, report, steps
+from streamer import absence, diff, history, lag, report, steps
 from streamer.absence import Deleted, Guard, Weighed, Witness
 from streamer.batch import Form
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.report import Report
 from streamer.state import Complete, Hold, SourceRow, SourceState, TokenRow
-from streamer.steps import Step
+from streamer.steps import Step, UserStep
 from streamer.tokens import Audit, Change, Finding, Gone, Kind, Rights, Snapshot
 
 USUAL: Final = Guard()
@@ -104,7 +104,7 @@ class Judgement:
     """What an accepted poll writes, and what to remember once it is written."""
 
     report: Report
-    steps: Iterator[Step]
+    steps: Iterator[Step | UserStep]
     accepted: SourceRow
     memory: Memory
 
@@ -141,7 +141,8 @@ def accept(policy: Policy, state: SourceState, look: Look, memory: Memory, *, no
         raise ValueError("only a snapshot can be accepted, and only on top of a history")
     account = state.row.account_moid or (look.rights.account_moid if look.rights else None)
     poll = poll_of(policy, state.row, look.snapshot, account, now)
-    return _Case(policy, state.tokens, state.row, look, look.snapshot, memory, poll).judged(hold_id)
+    judged = _Case(policy, state.tokens, state.row, look, look.snapshot, memory, poll).judged(hold_id)
+    return replace(judged, steps=history.remembering(judged.steps, state, poll))
 
 
 @dataclass(frozen=True, slots=True)

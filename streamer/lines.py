@@ -81,7 +81,10 @@ def _what(event: Event) -> str:
 def _creation(event: Event) -> str:
     if event["retracts"]:
         return f"is back: takes the deletion {printable(event['retracts'])} back"
-    return "was there before (baseline)" if event["baseline"] else "is new"
+    if event["baseline"]:
+        return "was there before (baseline)"
+    strange = (event["derived"] or {}).get("new_client_for_user")
+    return "is new, with a client this user never had" if strange else "is new"
 
 
 def _deletion(event: Event) -> str:

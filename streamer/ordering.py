@@ -11,8 +11,8 @@ end a window after something behind the gap became visible, because a writer com
 which cries "gap" whenever one lane of a long backlog is read faster than another.
 
 Question: where does a history begin that is met in its middle? Choice: with the lowest sequence met when no lane can
-bring a lower one, or when the first has waited for a window; no gap is told before it, because everything in front of
-the place one starts at is missing.
+bring a lower one; no gap is told before it, because everything in front of the place one starts at is missing. Rejected
+here too: age alone; in a backlog that is read slowly, the first event then came out after those that follow it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Ordering(Generic[T]):
 
     def add(self, history: Hashable, sequence: int, item: T, *, lane: Hashable, now: int) -> None:
         """Take an item that `lane` brought; `history` names its source and epoch."""
-        at = self._histories.setdefault(history, _History())
+        at = self._histories.get(history) or self._histories.setdefault(history, _History())
         at.reached[lane] = max(sequence, at.reached.get(lane, sequence))
         if at.next is None and sequence == FIRST:
             at.next = FIRST
@@ -83,16 +83,15 @@ class Ordering(Generic[T]):
         at = self._histories.get(history)
         return bool(at and at.waiting and (at.next or FIRST) <= sequence < max(entry[0] for entry in at.waiting))
 
-    def take(self, *, now: int, read: Mapping[Any, int | None]) -> Ordered[T] | None:
+    def take(self, *, read: Mapping[Any, int | None]) -> Ordered[T] | None:
         """The next item that may go, or None.
 
         Args:
-            now: the time.
             read: for every lane the last time at which it was known to be read to its end; None if there is none.
         """
         if not self._ready:
             for at in self._histories.values():
-                self._expire(at, now, read)
+                self._expire(at, read)
         return self._ready.popleft() if self._ready else None
 
     def hurry(self) -> None:
@@ -107,16 +106,14 @@ class Ordering(Generic[T]):
         self._histories.clear()
         self._ready.clear()
 
-    def _expire(self, at: _History[T], now: int, read: Mapping[Any, int | None]) -> None:
-        while at.waiting and self._is_due(at, now, read):
+    def _expire(self, at: _History[T], read: Mapping[Any, int | None]) -> None:
+        while at.waiting and self._is_due(at, read):
             self._pass(at)
             self._follow_on(at)
 
-    def _is_due(self, at: _History[T], now: int, read: Mapping[Any, int | None]) -> bool:
+    def _is_due(self, at: _History[T], read: Mapping[Any, int | None]) -> bool:
         """Whether nobody in front of the first who waits can still come."""
         first, since = at.waiting[0][0], at.arrivals[0][0] + self._window
-        if at.next is None and since <= now:
-            return True
         return all(at.reached.get(lane, 0) >= first or (end is not None and end >= since) for lane, end in read.items())
 
     def _follow_on(self, at: _History[T]) -> None:

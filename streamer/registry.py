@@ -51,6 +51,15 @@ class Prepared:
     warnings: tuple[str, ...] = ()
 
 
+class UnknownSchema(Misconfigured):
+    """The registry answers, and has no schema with this id."""
+
+
+def schemas_of(*, all_topic: bool) -> Mapping[str, str]:
+    """By topic suffix, the schema of its values; that of all events only where it is written to."""
+    return {**SCHEMAS, "all": SCHEMAS["created"]} if all_topic else SCHEMAS
+
+
 def subject_of(topic: str) -> str:
     """The subject of a topic's values."""
     return f"{topic}-value"
@@ -170,11 +179,11 @@ class Registry:
         """The text of a schema, as the registry keeps it.
 
         Raises:
-            Misconfigured: there is none with this id.
+            UnknownSchema: there is none with this id.
         """
         text = await self._text(schema_id)
         if text is None:
-            raise Misconfigured(
+            raise UnknownSchema(
                 f"the schema registry {self._http.name} has no schema with id {schema_id}",
                 hint="is registry.url the registry that the writer of these records uses?",
             )

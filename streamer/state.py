@@ -1,10 +1,11 @@
-"""What the compacted topic `P.state` keeps: one row a token, one row a source; with the log, all there is to restore.
+"""What the compacted topic `P.state` keeps: a row a token, a source, a user; with the log, all there is to restore.
 
 Every value is one version byte and a bare Avro datum (`schemas/state_*.avsc`); nothing outside needs to read it.
 
 Question: how does a restart over a million rows avoid decoding a million tokens? Choice: all that a diff asks of a
 token (status, digests, times) is of Avro type `fixed` and stands first, so one `struct` unpacks it; the token's own
-bytes stand last, exactly as they stand in the events. Rejected: optional fields as unions, whose places move.
+bytes stand last, exactly as they stand in the events. Rejected: optional fields as unions, whose places move. A user's
+row is made alike: only its time is read, until an event of that user asks for the rest.
 
 Instants in rows are the server's clock, already rounded outwards, because the next worker has another clock of its own.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 from uuid import UUID
@@ -24,7 +25,9 @@ from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE
 
 VERSION: Final = 1
+USER_VERSION: Final = 2  # of a user's row; version 1, which nobody wrote, has no time in front and is still read
 FIXED: Final = struct.Struct(f">Bqqqq{DIGEST_SIZE}s{DIGEST_SIZE}sq16s16sqq")
+INSTANT: Final = struct.Struct(">q")
 NEVER: Final = -(2**63)  # a null instant
 NOBODY: Final = bytes(16)  # a null UUID
 
@@ -204,11 +207,51 @@ class SourceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class UserRow:
+    """What is remembered of one user; decoded only when it is asked for.
+
+    Attributes:
+        seen_at: start of the snapshot that wrote this row.
+        datum: the rest of the row, bare Avro.
+    """
+
+    seen_at: int
+    datum: bytes
+
+    @classmethod
+    def of(cls, seen_at: int, clients: Mapping[str, int], networks: Mapping[str, int]) -> UserRow:
+        """The row that says when each client and each network was last seen (ms UTC)."""
+        lists = {"clients": _seen(clients), "networks": _seen(networks)}
+        return cls(seen_at, avro.encode("state_user", {"seen_at": bytes(INSTANT.size), **lists})[INSTANT.size :])
+
+    def seen(self) -> tuple[dict[str, int], dict[str, int]]:
+        """The clients and the networks, each with when it was last seen."""
+        record = avro.decode("state_user", bytes(INSTANT.size) + self.datum)
+        clients, networks = ({one["value"]: one["last_seen"] for one in record[n]} for n in ("clients", "networks"))
+        return clients, networks
+
+    def to_bytes(self) -> bytes:
+        """The row's value in `P.state`."""
+        return b"".join((bytes((USER_VERSION,)), INSTANT.pack(self.seen_at), self.datum))
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> UserRow:
+        """The row of a value, undecoded; raises `Misconfigured` as `TokenRow.from_bytes` does."""
+        if value[:1] == bytes((VERSION,)):
+            old = cls(0, value[1:])
+            return replace(old, seen_at=max((at for part in old.seen() for at in part.values()), default=0))
+        _check_version(value, at_least=1 + INSTANT.size, version=USER_VERSION)
+        (seen_at,) = INSTANT.unpack_from(value, 1)
+        return cls(seen_at, value[1 + INSTANT.size :])
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """Everything known of one source: what a poll is compared with. `row` is None before its epoch was committed."""
 
     row: SourceRow | None = None
     tokens: Mapping[str, TokenRow] = field(default_factory=dict)
+    users: Mapping[str, UserRow] = field(default_factory=dict)
 
 
 def source_key(source: str) -> bytes:
@@ -221,10 +264,19 @@ def token_key(source: str, moid: str) -> bytes:
     return f"{source}/t/{moid}".encode()
 
 
-def _check_version(value: bytes, *, at_least: int) -> None:
-    if not value or value[0] != VERSION:
+def user_key(source: str, moid: str) -> bytes:
+    """The key of a user's row."""
+    return f"{source}/u/{moid}".encode()
+
+
+def _seen(values: Mapping[str, int]) -> list[dict[str, object]]:
+    return [{"value": value, "last_seen": at} for value, at in sorted(values.items())]
+
+
+def _check_version(value: bytes, *, at_least: int, version: int = VERSION) -> None:
+    if not value or value[0] != version:
         raise Misconfigured(
-            f"a state row begins with byte {value[:1].hex() or 'nothing'}, wanted {VERSION:02x}: "
+            f"a state row begins with byte {value[:1].hex() or 'nothing'}, wanted {version:02x}: "
             "another program, or a newer streamer, writes to this topic",
             hint="give every deployment its own kafka.topic_prefix, or run the newer version",
         )

@@ -14,10 +14,18 @@ from streamer import events, lag
 from streamer.absence import Deleted
 from streamer.diff import ABSENT, REFRESH, change_kinds
 from streamer.events import Derived, Event, Poll, UserInfo
-from streamer.state import Status, TokenRow
-from streamer.tokens import Change, Kind, Sighting
+from streamer.state import Status, TokenRow, UserRow
+from streamer.tokens import Change, Kind, Sighting, Token
 
 REMEMBER_DELETED_MS = 7 * 86_400_000  # a token that returns within this time is taken back by name
+
+
+@dataclass(frozen=True, slots=True)
+class UserStep:
+    """The new row of the user `moid`; None: a tombstone."""
+
+    moid: str
+    row: UserRow | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +36,15 @@ class Step:
         moid: the token.
         row: its new row; None: a tombstone.
         event: its event, without a number yet; None: readers learn nothing new.
+        seen: the token that the row now shows, where that is new.
+        user: what is remembered of its user from now on, where that is new.
     """
 
     moid: str
     row: TokenRow | None
     event: Event | None = None
+    seen: Token | None = None
+    user: UserStep | None = None
 
 
 def is_suppressed(change: Change) -> bool:
@@ -192,7 +204,7 @@ def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
         derived=events.derived(None, token),
         trace_id=seen.trace_id,
     )
-    return Step(token.moid, _row(poll, seen), event)
+    return Step(token.moid, _row(poll, seen), event, token)
 
 
 def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
@@ -212,7 +224,7 @@ def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
         derived=events.derived(change.before, seen.token),
         trace_id=seen.trace_id,
     )
-    return Step(change.moid, _row(poll, seen), event)
+    return Step(change.moid, _row(poll, seen), event, seen.token)
 
 
 def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:

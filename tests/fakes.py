@@ -16,7 +16,7 @@ from uuid import UUID
 from streamer.batch import STATE, Batch, Record
 from streamer.errors import Doubt, Rejected
 from streamer.events import UserInfo
-from streamer.state import SourceRow, SourceState, TokenRow
+from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 from streamer.tokens import Audit, AuditRecord, Finding, Gone, Rights, ServerClock, Snapshot, Token, Unsure
 from tests.builders import ACCOUNT, NOON, SAME_CLOCK, sighting, snapshot
 
@@ -91,13 +91,15 @@ class Log:
 
     def state(self, source: str) -> SourceState:
         """What a restart knows."""
-        own, head = self.rows.get(source.encode()), f"{source}/t/".encode()
-        tokens = {
-            key[len(head) :].decode(): TokenRow.from_bytes(value)
-            for key, value in self.rows.items()
-            if key.startswith(head)
-        }
-        return SourceState(SourceRow.from_bytes(own), tokens) if own else SourceState()
+        own = self.rows.get(source.encode())
+        tokens = {moid: TokenRow.from_bytes(value) for moid, value in self._of(f"{source}/t/")}
+        users = {moid: UserRow.from_bytes(value) for moid, value in self._of(f"{source}/u/")}
+        return SourceState(SourceRow.from_bytes(own), tokens, users) if own else SourceState()
+
+    def _of(self, head: str) -> list[tuple[str, bytes]]:
+        """What stands behind a beginning of keys, with its value."""
+        rows = self.rows.items()
+        return [(key.decode()[len(head) :], value) for key, value in rows if key.startswith(head.encode())]
 
 
 class MemoryLedger:

@@ -29,6 +29,7 @@ CORE = tuple(
             "diff",
             "absence",
             "steps",
+            "history",
             "batch",
             "ordering",
             "control",

@@ -32,20 +32,23 @@ def utc_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What an installation stands on: a broker's address, a registry's, and a prefix of its own."""
+    """What an installation stands on: a broker's address, a registry's, a prefix of its own, one more topic or not."""
 
     bootstrap: str
     registry: str
     prefix: str
+    all_topic: bool = False
 
     @classmethod
-    def of(cls, broker: kafka.Given | kafka.Broker, schemas: Schemas, prefix: str) -> Around:
+    def of(
+        cls, broker: kafka.Given | kafka.Broker, schemas: Schemas, prefix: str, *, all_topic: bool = False
+    ) -> Around:
         """From the fixtures."""
-        return cls(broker.bootstrap, schemas.url, prefix)
+        return cls(broker.bootstrap, schemas.url, prefix, all_topic)
 
     async def log(self) -> judge.Log:
         """What a consumer reads there."""
-        return await judge.read_log(self.bootstrap, self.registry, self.prefix)
+        return await judge.read_log(self.bootstrap, self.registry, self.prefix, all_topic=self.all_topic)
 
 
 class Installation:
@@ -85,6 +88,7 @@ def configuration(around: Around, folder: Path, url: str, credentials: Credentia
             "bootstrap_servers": [around.bootstrap],
             "topic_prefix": around.prefix,
             "state_partitions": 2,
+            "all_topic": around.all_topic,
             "transaction": {"timeout": "5s"},
         },
         "registry": {"url": around.registry},

@@ -21,6 +21,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from tests.services.reader import Message, read_all
 
 EVENT_TOPICS = ("created", "modified", "deleted")
+ALL = "all"
 Event = dict[str, Any]
 
 
@@ -35,11 +36,15 @@ def plain(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Log:
-    """What stands in the topics of one prefix: events in the order of their sequence, reports in the order written."""
+    """What stands in the topics of one prefix: events in the order of their sequence, reports in the order written.
+
+    `copies` are the events of the topic of all, None where there is none.
+    """
 
     events: list[Event] = field(default_factory=list)
     reports: list[Event] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    copies: list[Event] | None = None
 
     def of(self, moid: str) -> list[Event]:
         """The events of one token."""
@@ -50,9 +55,10 @@ class Log:
         return {event["moid"]: event["after"] for event in self.events}
 
 
-async def read_log(bootstrap: str, registry: str, prefix: str) -> Log:
+async def read_log(bootstrap: str, registry: str, prefix: str, *, all_topic: bool = False) -> Log:
     """Everything that a read_committed consumer sees, decoded by the registered schemas."""
-    names = {f"{prefix}.{suffix}": suffix for suffix in (*EVENT_TOPICS, "snapshots")}
+    suffixes = (*EVENT_TOPICS, "snapshots", *([ALL] if all_topic else []))
+    names = {f"{prefix}.{suffix}": suffix for suffix in suffixes}
     messages = await read_all(bootstrap, names)
 
     def decoded(decode: AvroDeserializer, suffix: str) -> list[Event]:
@@ -67,9 +73,14 @@ async def read_log(bootstrap: str, registry: str, prefix: str) -> Log:
             decode = AvroDeserializer(client)
             events = [event for suffix in EVENT_TOPICS for event in decoded(decode, suffix)]
             reports = decoded(decode, "snapshots")
-        return Log(sorted(events, key=lambda e: (e["source"], e["detected_at"], e["sequence"])), reports, messages)
+            copies = sorted(decoded(decode, ALL), key=_place) if all_topic else None
+        return Log(sorted(events, key=_place), reports, messages, copies)
 
     return await asyncio.to_thread(read)
+
+
+def _place(event: Event) -> tuple[str, int, int]:
+    return event["source"], event["detected_at"], event["sequence"]
 
 
 def faults(log: Log) -> list[str]:
@@ -81,6 +92,8 @@ def faults(log: Log) -> list[str]:
         *(fault for moid in {e["moid"] for e in log.events} for fault in _broken_history(moid, log.of(moid))),
         *(fault for event in log.events for fault in _dishonest(event)),
         *_misplaced(log.messages),
+        *_misremembered(log.events),
+        *_miscopied(log),
     ]
 
 
@@ -136,11 +149,34 @@ def _dishonest(event: Event) -> Iterable[str]:
         yield f"{event['sequence']}: event_time {moment} is not within {low}..{high}"
 
 
+def _miscopied(log: Log) -> Iterable[str]:
+    """The topic of all events, where there is one, holds each of them once, and nothing else."""
+    if log.copies is not None and log.copies != log.events:
+        told = [[event["sequence"] for event in events] for events in (log.copies, log.events)]
+        yield f"the topic of all events holds {told[0][:50]}, the others {told[1][:50]}"
+
+
+def _misremembered(events: Iterable[Event]) -> Iterable[str]:
+    """A client is new for its user if no event before it showed the two together; nothing is known of a new user."""
+    met: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for event in events:
+        after = event["after"] or {}
+        user, client = after.get("user_moid"), after.get("client_id")
+        clients = met[event["source"], user or ""]
+        expected = client not in clients if clients else None
+        if user is None or client is None or event["baseline"]:
+            expected = None
+        if (found := (event["derived"] or {}).get("new_client_for_user")) is not expected:
+            yield f"{event['sequence']}: new_client_for_user is {found}, {client} of {user} makes it {expected}"
+        if user is not None and client is not None:
+            clients.add(client)
+
+
 def _misplaced(messages: Iterable[Message]) -> Iterable[str]:
     """A Moid's records stand in one partition of each topic, the same one of all."""
     homes: defaultdict[bytes, set[int]] = defaultdict(set)
     for message in messages:
-        if message.topic.endswith(EVENT_TOPICS):
+        if message.topic.endswith((*EVENT_TOPICS, ALL)):
             homes[message.key or b""].add(message.partition)
     yield from (f"{key!r} stands in partitions {where}" for key, where in homes.items() if len(where) > 1)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from streamer import avro
-from streamer.batch import SNAPSHOTS, STATE, Record
+from streamer.batch import ALL, SNAPSHOTS, STATE, Record
 from streamer.state import SourceState, TokenRow
 from streamer.tokens import Extra, Tag, Token
 
@@ -15,7 +16,7 @@ Read = dict[str, Any]
 
 def events(records: Iterable[Record]) -> list[Read]:
     """The events of one source, in the order of their sequence; tokens as their bytes, to be compared as such."""
-    found = [_event(r.value) for r in records if r.topic not in (STATE, SNAPSHOTS) and r.value is not None]
+    found = [_event(r.value) for r in records if r.topic not in (STATE, SNAPSHOTS, ALL) and r.value is not None]
     return sorted(found, key=lambda event: int(event["sequence"]))
 
 
@@ -37,6 +38,8 @@ def check(records: Sequence[Record], state: SourceState, *, silent: bool = False
     _check_tiles(polls, len(told))
     _check_baseline(polls)
     _check_chains(told, silent=silent)
+    _check_clients(told, silent=silent)
+    _check_all_topic(records)
     untold = {moid for moid, row in state.tokens.items() if row.known and row.last_event_at is None}
     assert silent or not untold
     assert replayed(told) == {m: row.datum for m, row in state.tokens.items() if row.known and m not in untold}
@@ -102,6 +105,30 @@ def _check_chains(told: Iterable[Read], *, silent: bool) -> None:
         if not event["baseline"] and event["not_before"] is not None:
             assert event["not_before"] <= event["event_time"]
         last[moid] = event["after"]
+
+
+def _check_clients(told: Iterable[Read], *, silent: bool) -> None:
+    """Whether a client is new for its user is told by the events before; a first look that told nothing leaves less."""
+    clients: defaultdict[str, set[str]] = defaultdict(set)
+    for event in told:
+        found = (event["derived"] or {}).get("new_client_for_user")
+        seen = None if event["after"] is None else avro.decode_token(event["after"])
+        if seen is None or seen.user_moid is None or seen.client_id is None or event["baseline"]:
+            assert found is None
+        elif event["event_type"] == "modified" and not {"client_id", "user_moid"} & set(event["changed_fields"]):
+            assert found is False
+        elif not silent:
+            known = clients[seen.user_moid]
+            assert found is (seen.client_id not in known if known else None)
+        if seen is not None and seen.user_moid is not None and seen.client_id is not None:
+            clients[seen.user_moid].add(seen.client_id)
+
+
+def _check_all_topic(records: Sequence[Record]) -> None:
+    """The topic of all events, where it is written to, holds each of them, in the same order, with the same bytes."""
+    of_types = [(r.key, r.value, r.headers) for r in records if r.topic not in (STATE, SNAPSHOTS, ALL)]
+    of_all = [(r.key, r.value, r.headers) for r in records if r.topic == ALL]
+    assert of_all in ([], of_types)
 
 
 def _event(value: bytes) -> Read:

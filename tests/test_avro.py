@@ -161,7 +161,13 @@ def test_no_text_stops_a_feed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [{}, {"clients": []}, {"clients": [], "networks": [], "more": 1}, {"clients": 1, "networks": []}]
+    "record",
+    [
+        {},
+        {"seen_at": bytes(8), "clients": []},
+        {"seen_at": bytes(8), "clients": [], "networks": [], "more": 1},
+        {"seen_at": bytes(8), "clients": 1, "networks": []},
+    ],
 )
 def test_a_record_of_another_shape_is_not_written(record: Mapping[str, Any]) -> None:
     """A field too few or too many is a fault of ours and raises; nothing is filled in or left out silently."""

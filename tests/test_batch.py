@@ -10,40 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import avro, batch, report
+from streamer import avro, batch
 from streamer.avro import Values
 from streamer.batch import GROWTH, SNAPSHOTS, STATE, Batch, Form, Record
 from streamer.diff import changes
 from streamer.events import Event
-from streamer.report import Report
-from streamer.state import Complete, SourceRow, SourceState, TokenRow
+from streamer.state import SourceRow, SourceState, TokenRow
 from streamer.steps import Step, Writing, steps
 from streamer.tokens import Sighting, Token
 from tests import laws
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, row, snapshot, token
-from tests.fakes import Clock
-
-BEGUN = SourceRow(EPOCH, configuration="c")
-ACCEPTED = replace(
-    BEGUN, account_moid=ACCOUNT, first_started_at=NOON - SECOND, complete=Complete("s", NOON - SECOND, NOON)
-)
-TOLD = report.accepted(poll(), snapshot([]), baseline=True, finished_at=NOON)
-
-
-def planned(made: Iterable[Step], form: Form = FORM, *, told: Report = TOLD, row: SourceRow = BEGUN) -> list[Batch]:
-    """The transactions of a poll."""
-    return list(batch.plan(form, told, made, row=row, accepted=ACCEPTED, clock=Clock(NOON + 5)))
-
-
-def created(*moids: str, **fields: Any) -> tuple[Step, ...]:
-    """The steps that tell of new tokens."""
-    return tuple(steps(poll(), {}, changes({}, snapshot([token(m, **fields) for m in moids])), Writing()))
-
-
-def size_of(written: Batch) -> int:
-    """The bytes of all its records."""
-    return sum(record.size for record in written.records)
-
+from tests.planning import ACCEPTED, BEGUN, TOLD, created, planned, size_of
 
 # One transaction...
 
@@ -250,7 +227,7 @@ def test_headers_are_those_of_cloudevents(values: Values, content_type: bytes) -
     """CloudEvents 1.0, Kafka binding, binary mode; each repeats a fact of the event."""
     made = _event()
 
-    record = Form(values).event(made)
+    (record,) = Form(values).event(made)
 
     assert record.headers == (
         ("ce_id", made.event_id.encode()),
@@ -269,13 +246,13 @@ def test_headers_can_be_switched_off() -> None:
     """They never are the only carrier of a fact."""
     plain = Form(Values("avro"), cloudevents=False)
 
-    assert plain.event(_event()).headers == plain.report(TOLD).headers == ()
+    assert plain.event(_event())[0].headers == plain.report(TOLD).headers == ()
 
 
 @pytest.mark.parametrize("kind", ["created", "modified", "deleted"])
 def test_an_event_goes_to_the_topic_of_its_type(kind: str) -> None:
     """And `ce_type` says the same."""
-    record = FORM.event(_event(event_type=kind))
+    (record,) = FORM.event(_event(event_type=kind))
 
     assert record.topic == kind
     assert dict(record.headers)["ce_type"] == f"com.cisco.intersight.iam.oauthtoken.{kind}.v1".encode()

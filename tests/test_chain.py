@@ -31,6 +31,7 @@ TOKENS = st.builds(
     create_time=st.sampled_from([None, NOON - 3600 * SECOND, NOON + 90 * SECOND]),
     mod_time=st.sampled_from([None, NOON - 3599 * SECOND, NOON - 60 * SECOND, NOON]),
     user_moid=st.sampled_from([None, "u1"]),
+    client_id=st.sampled_from([None, "c1", "c2", "c3"]),
 )
 MOIDS = st.frozensets(st.sampled_from("abcdef"), max_size=3)
 
@@ -197,7 +198,11 @@ async def live(day: Sequence[Hour], stage: Stage) -> None:
         Policy,
         st.just(SOURCE),
         st.builds(
-            replace, st.just(FORM), records=st.sampled_from([4, 5, 8, 100]), size=st.sampled_from([1, 3000, 10**9])
+            replace,
+            st.just(FORM),
+            records=st.sampled_from([4, 5, 8, 100]),
+            size=st.sampled_from([1, 3000, 10**9]),
+            all_topic=st.booleans(),
         ),
         guard=st.sampled_from([Guard(10, MOST, MOST), Guard(0, 0, 0)]),
         suppress=st.booleans(),

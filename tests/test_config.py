@@ -184,6 +184,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "kafka.retention": "36h",
         "kafka.compression": "lz4",
         "kafka.value_format": "json",
+        "kafka.all_topic": True,
         "kafka.transaction.records": 500,
         "kafka.transaction.bytes": "8MiB",
         "kafka.transaction.timeout": "15s",
@@ -228,7 +229,6 @@ def test_the_profiles_leave_no_key_out() -> None:
 
 LATER: dict[str, Any] = {
     "max_concurrent_polls": 2,
-    "kafka.all_topic": True,
     "kafka.group": "mine",
 }
 

@@ -11,15 +11,22 @@ import pytest
 from streamer import batch
 from streamer.errors import Doubt
 from streamer.tokens import Token
-from tests import laws
-from tests.builders import EPOCH, FORM, NOON, SECOND, token
+from tests import builders, laws
+from tests.builders import EPOCH, FORM, NOON, SECOND
 from tests.fakes import Gates, Log
 from tests.stage import POLICY, SOURCE, Stage
 
-TINY = replace(FORM, records=6)  # two tokens a transaction
+TINY = replace(FORM, records=7)  # two tokens a transaction, and what is remembered of their user
+
+
+def token(moid: str, **fields: Any) -> Token:
+    """A token of one of two people; two Moids after one another have one client."""
+    owned = {"user_moid": f"u{ord(moid) % 2}", "client_id": f"client {ord(moid) // 2}"}
+    return builders.token(moid, **owned | fields)
+
 
 Hours = tuple[tuple[tuple[Token, ...], dict[str, Any]], ...]
-EXTRA = replace(token("d"), create_time=NOON + 100 * SECOND)
+EXTRA = token("d", create_time=NOON + 100 * SECOND, client_id="client of nobody else")
 DAY: Hours = (
     (tuple(map(token, "abcdefg")), {}),
     ((token("a", client_name="x"), token("b", client_name="y"), token("c"), token("f"), token("g")), {"unsure": "dg"}),
@@ -36,6 +43,18 @@ HOLDS: Hours = (
     ((token("c"), token("e", client_name="x"), token("i")), {}),
 )
 RELEASED_IN = 3  # this hour of them
+
+
+def born(moids: str, client: str) -> tuple[Token, ...]:
+    """Tokens that came after the first look, all with one client."""
+    return tuple(token(moid, client_id=client, create_time=NOON + 100 * SECOND) for moid in moids)
+
+
+CLIENTS: Hours = (  # in one poll each person comes with one client, twice, and then with another one
+    ((token("a"), token("b")), {}),
+    ((token("a"), token("b"), *born("cdef", "n")), {}),
+    ((token("a"), token("b", client_id="n"), *born("cdefgh", "o")), {}),
+)
 
 
 @dataclass
@@ -114,18 +133,23 @@ def check(life: Life, other: Life) -> None:
     assert len(accepted) == len(set(accepted)) >= len(life.day)
 
 
-GATES = [pytest.param(DAY, at, id=f"day-{at}") for at in range(1, 52 + 1)]
-GATES += [pytest.param(HOLDS, at, id=f"holds-{at}") for at in range(1, 42 + 1)]
+GATES = [pytest.param(DAY, at, id=f"day-{at}") for at in range(1, 58 + 1)]
+GATES += [pytest.param(CLIENTS, at, id=f"clients-{at}") for at in range(1, 26 + 1)]
+GATES += [pytest.param(HOLDS, at, id=f"holds-{at}") for at in range(1, 46 + 1)]
 
 
 async def test_the_days_have_as_many_awaits_as_are_crashed_at() -> None:
     """Else the tests below would miss some; they are also rich: every type of event, several transactions a poll."""
-    day, holds = await undisturbed(), await undisturbed(HOLDS)
+    day, holds, clients = [await undisturbed(one) for one in (DAY, HOLDS, CLIENTS)]
 
-    assert len(day.gates.passed) + len(holds.gates.passed) == len(GATES)
+    assert sum(len(life.gates.passed) for life in (day, holds, clients)) == len(GATES)
     assert {event["event_type"] for event in day.stage.events} == {"created", "modified", "deleted"}
     assert any(event["retracts"] for event in day.stage.events)
-    for life in (day, holds):
+    new = [(event["moid"], event["derived"]["new_client_for_user"]) for event in clients.stage.events]
+    assert new[:2] == [("a", None), ("b", None)]
+    assert new[2:6] == [("c", True), ("d", True), ("e", False), ("f", False)]
+    assert new[6:] == [("b", False), ("c", True), ("d", True), *((moid, False) for moid in "efgh")]
+    for life in (day, holds, clients):
         assert sum(part.row.open is not None for _, part in life.stage.log.batches) >= 5
         check(life, life)
     assert [one["held"] for one in laws.reports(holds.stage.log.records)] == [0, 7, 5, 1, 0]

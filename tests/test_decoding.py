@@ -109,7 +109,17 @@ async def test_a_wrong_registry_is_not_the_records_fault() -> None:
         await Decoder().event(value)
 
 
-@pytest.mark.parametrize(("key", "wrong"), [("sequence", "5"), ("sequence", True), ("moid", None), ("before", [])])
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("sequence", "5"),
+        ("sequence", True),
+        ("sequence", 2**63),
+        ("sequence", -(2**63) - 1),
+        ("moid", None),
+        ("before", []),
+    ],
+)
 async def test_json_of_a_wrong_type_is_refused(key: str, wrong: Any) -> None:
     """A field is what the schema says, or the record is no event."""
     value = json.loads(Values("json").event("modified", RICH)) | {key: wrong}

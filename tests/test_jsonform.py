@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,21 @@ def test_any_text_is_one_line_and_comes_back(text: str) -> None:
     assert b"\n" not in found
     assert b"\r" not in found
     assert json.loads(found) == {"t": text}
+
+
+def test_every_code_point_is_written_as_the_standard_library_writes_it() -> None:
+    """The encoder may be changed, the bytes may not: golden lines were written with `json`."""
+    texts = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    values: tuple[Any, ...] = (texts, ["".join(texts)], {"\u2028": [None, True, False, -(2**63), 2**63 - 1, {}, []]})
+    for value in values:
+        assert jsonform.line(value) == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@given(st.text(st.characters()))
+def test_what_is_no_text_is_marked(text: str) -> None:
+    """A lone surrogate becomes U+FFFD wherever it stands; a pair of them is the letter that it means."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads(jsonform.line({"t": [{"u": text}, (text,)]})) == {"t": [{"u": whole}, [whole]]}
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,11 @@ BUSY_S = (0.0, 1.2)  # after its state is restored: it looks, and writes many tr
 async def test_killed_at_random_moments(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
     """At least 32 SIGKILLs: each token's last event equals the API, ids are unique, sequences gapless, reports tile.
 
+    Each event stands in the topic of all too, and knows which clients its user had before.
     The kills must have hit: the broker aborted transactions, and snapshots were cut off between two of them.
     """
     chance = random.Random(SEED)
-    around = Around.of(kafka, registry, prefix)
+    around = Around.of(kafka, registry, prefix, all_topic=True)
     environ = {
         "STREAMER_KAFKA__TRANSACTION__RECORDS": RECORDS_IN_A_TRANSACTION,
         "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",  # so much life would look like an attack

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer import avro, lines
-from streamer.events import Evidence, UserInfo
+from streamer.events import Derived, Evidence, UserInfo
 from streamer.printable import printable
 from streamer.tokens import Tag
 from tests.services.feed import event, token
@@ -24,6 +24,9 @@ def test_a_creation() -> None:
     made = _line(event(1, "created", after=token()))
     assert lines.plain(made) == "2026-09-21T14:13:21.000Z  created  prod  terraform  u1 from 198.51.100.7  is new"
     assert _line(event(1, "created", baseline=True)).what == "was there before (baseline)"
+    strange = event(1, "created", derived=Derived(new_client_for_user=True))
+    assert _line(strange).what == "is new, with a client this user never had"
+    assert _line(event(1, "created", derived=Derived(new_client_for_user=False))).what == "is new"
     assert _line(event(1, "created", retracts="e-7")).what == "is back: takes the deletion e-7 back"
 
 

@@ -12,10 +12,10 @@ HISTORY = ("prod", "epoch-1")
 A, B = "created-0", "modified-0"
 
 
-def _drain(ordering: Ordering[int], *, now: int = 0, a: int | None = None, b: int | None = None) -> list[Ordered[int]]:
-    """All that may go at `now`, with lane A last known to be read to its end at `a`, lane B at `b`."""
+def _drain(ordering: Ordering[int], *, a: int | None = None, b: int | None = None) -> list[Ordered[int]]:
+    """All that may go, with lane A last known to be read to its end at `a`, lane B at `b`."""
     taken = []
-    while (found := ordering.take(now=now, read={A: a, B: b})) is not None:
+    while (found := ordering.take(read={A: a, B: b})) is not None:
         taken.append(found)
     return taken
 
@@ -40,8 +40,17 @@ def test_a_beginning_in_the_middle_is_no_gap() -> None:
     ordering = Ordering[int](WINDOW)
     _add(ordering, 8)
     _add(ordering, 7, lane="deleted-0", now=1)
-    assert _drain(ordering, now=WINDOW - 1, a=0) == []
-    assert _drain(ordering, now=WINDOW, a=0) == [Ordered(7), Ordered(8)]
+    assert _drain(ordering, b=WINDOW - 1) == []
+    assert _drain(ordering, b=WINDOW) == [Ordered(7), Ordered(8)]
+
+
+def test_age_alone_is_no_beginning() -> None:
+    """However long 8 waits, a lane that was not read to its end may hold what comes before it, and does."""
+    ordering = Ordering[int](WINDOW)
+    _add(ordering, 8)
+    assert _drain(ordering, a=10**6) == []
+    _add(ordering, 1, lane=B, now=10**6)
+    assert _drain(ordering, a=10**6) == [Ordered(1)]
 
 
 def test_a_beginning_needs_no_wait_once_every_lane_has_passed_it() -> None:
@@ -56,8 +65,8 @@ def test_age_alone_is_no_gap() -> None:
     """However old 4 is, 2 and 3 are missing only when lane B was read to its end a window after 4 became visible."""
     ordering = Ordering[int](WINDOW)
     _add(ordering, 1, 4)
-    assert _drain(ordering, now=10**6, a=10**6, b=WINDOW - 1) == [Ordered(1)]
-    assert _drain(ordering, now=10**6, a=None, b=WINDOW) == [Ordered(4, range(2, 4))]
+    assert _drain(ordering, a=10**6, b=WINDOW - 1) == [Ordered(1)]
+    assert _drain(ordering, a=None, b=WINDOW) == [Ordered(4, range(2, 4))]
 
 
 def test_a_lane_that_passed_a_sequence_will_not_bring_it() -> None:
@@ -140,20 +149,21 @@ def test_clear_forgets() -> None:
     assert _drain(ordering) == [Ordered(1)]
 
 
-@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.data())
-def test_lanes_read_in_any_order_come_out_sorted(lanes: list[str], data: st.DataObject) -> None:
-    """However far one lane is read ahead, a history met from its beginning comes out whole and in order."""
-    unread = {lane: [number for number, its in enumerate(lanes, start=2) if its == lane] for lane in "abc"}
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.sampled_from([1, 2, 70]), st.data())
+def test_lanes_read_in_any_order_come_out_sorted(lanes: list[str], first: int, data: st.DataObject) -> None:
+    """However far one lane is read ahead, and however slowly, a history comes out whole and in order."""
+    unread = {lane: [number for number, its in enumerate(lanes, start=first) if its == lane] for lane in "abc"}
     ordering, out, now = Ordering[int](WINDOW), [], 0
-    ordering.add(HISTORY, 1, 1, lane="a", now=now)
     while any(unread.values()):
         lane = data.draw(st.sampled_from([lane for lane, rest in unread.items() if rest]))
         now += data.draw(st.integers(0, 3 * WINDOW))
         ordering.add(HISTORY, *[unread[lane].pop(0)] * 2, lane=lane, now=now)
         read = {its: None if rest else now for its, rest in unread.items()}
-        while found := ordering.take(now=now, read=read):
+        while found := ordering.take(read=read):
             out.append(found)
-    assert out == [Ordered(number) for number in range(1, len(lanes) + 2)]
+    while found := ordering.take(read=dict.fromkeys(unread, now + WINDOW)):
+        out.append(found)
+    assert out == [Ordered(number) for number in range(first, first + len(lanes))]
 
 
 Arrival = tuple[int, int, str, int]  # history, sequence, lane, time since the arrival before
@@ -172,9 +182,9 @@ def test_nothing_is_dropped_repeated_or_left_unsaid(arrivals: list[Arrival], beh
         ordering.add(history, sequence, (history, sequence), lane=lane, now=now)
         if number % 7 < hurries - 3:
             ordering.hurry()
-        while found := ordering.take(now=now, read={"a": now - behind[number % len(behind)], "b": now}):
+        while found := ordering.take(read={"a": now - behind[number % len(behind)], "b": now}):
             out.append(found)
-    while found := ordering.take(now=now + WINDOW, read={"a": now + WINDOW, "b": now + WINDOW}):
+    while found := ordering.take(read={"a": now + WINDOW, "b": now + WINDOW}):
         out.append(found)
 
     assert len(ordering) == 0

@@ -22,7 +22,7 @@ async def test_what_is_read_is_what_happened(
     kafka: Any, registry: Any, prefix: str, tmp_path: Path, how: Credential
 ) -> None:
     """With each credential: some polls of random life, and the events agree with the API, none of them for noise."""
-    around = Around.of(kafka, registry, prefix)
+    around = Around.of(kafka, registry, prefix, all_topic=how == "oauth")
     async with installed(around, tmp_path, tokens=300, acts_per_second=20, how=how) as here:
         await here.process.start()
         await here.process.says(ACCEPTED, 5)

@@ -13,6 +13,7 @@ from streamer.errors import Misconfigured
 from streamer.state import (
     FIXED,
     NEVER,
+    USER_VERSION,
     VERSION,
     Answer,
     Complete,
@@ -21,8 +22,10 @@ from streamer.state import (
     SourceState,
     Status,
     TokenRow,
+    UserRow,
     source_key,
     token_key,
+    user_key,
 )
 from streamer.tokens import DIGEST_SIZE
 from tests.golden import kept, make, published
@@ -61,6 +64,8 @@ SOURCE_ROWS = st.builds(
     configuration=st.none() | st.text(),
     answer=st.none() | st.builds(Answer, ID, st.sampled_from(["done", "refused"]), st.text()),
 )
+
+SEEN = st.dictionaries(st.text(), INSTANT, max_size=5)
 
 
 @given(TOKEN_ROWS)
@@ -114,6 +119,22 @@ def test_a_source_row_comes_back(row: SourceRow) -> None:
     assert SourceRow.from_bytes(row.to_bytes()) == row
 
 
+@given(INSTANT, SEEN, SEEN)
+def test_a_user_row_comes_back(seen_at: int, clients: dict[str, int], networks: dict[str, int]) -> None:
+    """When it was written is read without decoding; what was seen, whatever it is called, when it is asked for."""
+    row = UserRow.of(seen_at, clients, networks)
+    value = row.to_bytes()
+    assert UserRow.from_bytes(value) == row
+    assert (row.seen_at, row.seen()) == (seen_at, (clients, networks))
+    assert (value[0], int.from_bytes(value[1:9], signed=True)) == (USER_VERSION, seen_at)
+    assert avro.decode("state_user", value[1:])["seen_at"] == value[1:9]
+
+
+def test_a_user_row_says_the_same_in_any_order() -> None:
+    """Equal memories are equal bytes: the values stand sorted."""
+    assert UserRow.of(0, {"b": 1, "a": 2}, {}) == UserRow.of(0, {"a": 2, "b": 1}, {})
+
+
 @pytest.mark.parametrize(("name", "row"), kept.TOKEN_ROWS.items())
 def test_golden_token_rows_are_restored(name: str, row: TokenRow) -> None:
     """For every version ever written: rows of older workers are restored by newer ones."""
@@ -130,6 +151,22 @@ def test_golden_source_rows_are_restored(name: str, row: SourceRow) -> None:
         assert SourceRow.from_bytes(version + (folder / f"{name}.avro").read_bytes()) == row
 
 
+@pytest.mark.parametrize(("name", "row"), kept.USER_ROWS.items())
+def test_golden_user_rows_are_restored(name: str, row: UserRow) -> None:
+    """The same of a user's row: of the version that said no time of its own, the latest in it is taken."""
+    for folder in make.versions("state_user"):
+        version = bytes((int(folder.name),))
+        found = UserRow.from_bytes(version + (folder / f"{name}.avro").read_bytes())
+        assert (found.seen_at, found.seen()) == (row.seen_at, row.seen())
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00", b"\x03" + bytes(300), b'{"clients"'])
+def test_another_writers_user_row_is_named(value: bytes) -> None:
+    """The same law as below."""
+    with pytest.raises(Misconfigured, match=r"begins with byte .*, wanted 02"):
+        UserRow.from_bytes(value)
+
+
 @pytest.mark.parametrize("row", [TokenRow, SourceRow])
 @pytest.mark.parametrize("value", [b"", b"\x00", b"\x02" + bytes(300), b'{"epoch"'])
 def test_another_writers_value_is_named(row: type[TokenRow | SourceRow], value: bytes) -> None:
@@ -142,9 +179,12 @@ def test_another_writers_value_is_named(row: type[TokenRow | SourceRow], value: 
 @given(st.binary(max_size=300))
 def test_no_bytes_behind_our_version_byte_raise_anything_else(rest: bytes) -> None:
     """Damaged rows are an error of ours that says so."""
-    for row in (TokenRow, SourceRow):
+    for version in (VERSION, USER_VERSION):
+        for row in (TokenRow, SourceRow, UserRow):
+            with suppress(Misconfigured):
+                row.from_bytes(bytes((version,)) + rest)
         with suppress(Misconfigured):
-            row.from_bytes(bytes((VERSION,)) + rest)
+            UserRow.from_bytes(bytes((version,)) + rest).seen()
 
 
 def test_a_row_that_was_cut_is_named() -> None:
@@ -168,13 +208,15 @@ def test_only_a_published_deletion_makes_a_token_unknown() -> None:
 
 
 def test_keys_are_those_of_the_contract() -> None:
-    """The source's own row and its tokens' rows never share a key: a source's name has no slash."""
+    """The source's own row and the rows of its tokens and users never share a key: a source's name has no slash."""
     assert source_key("prod-us") == b"prod-us"
     assert token_key("prod-us", "6742a0") == b"prod-us/t/6742a0"
+    assert user_key("prod-us", "5a3404") == b"prod-us/u/5a3404"
 
 
 def test_a_source_begins_with_nothing() -> None:
-    """No row and no tokens: what a first start compares with; two sources share no dict."""
-    assert SourceState() == SourceState(None, {})
+    """No row, no tokens, no users: what a first start compares with; two sources share no dict."""
+    assert SourceState() == SourceState(None, {}, {})
     assert SourceState().tokens is not SourceState().tokens
-    assert {field.name for field in fields(SourceState)} == {"row", "tokens"}
+    assert SourceState().users is not SourceState().users
+    assert {field.name for field in fields(SourceState)} == {"row", "tokens", "users"}

@@ -25,7 +25,7 @@ from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.topics import Names
 from streamer.printable import printable
-from streamer.registry import SCHEMAS, Registry, same_layout, subject_of
+from streamer.registry import Registry, same_layout, schemas_of, subject_of
 
 OUTPUT = click.option(
     "--output",
@@ -155,7 +155,8 @@ def _asked(settings: Settings, ask: Question) -> Rows:
             hint="set kafka.value_format: confluent and registry.url; `streamer schemas show` needs neither",
         )
     names = Names(settings.kafka.topic_prefix)
-    return asyncio.run(ask(settings.registry, {subject_of(names.of(suffix)): name for suffix, name in SCHEMAS.items()}))
+    schemas = schemas_of(all_topic=settings.kafka.all_topic)
+    return asyncio.run(ask(settings.registry, {subject_of(names.of(suffix)): name for suffix, name in schemas.items()}))
 
 
 async def _registered(settings: RegistrySettings, schemas: dict[str, str]) -> Rows:
@@ -197,7 +198,7 @@ async def _finding(registry: Registry, settings: RegistrySettings, subject: str,
 
 def _described(name: str) -> dict[str, Any]:
     schema = avsc.schema_json(name)
-    topics = [suffix for suffix, used in SCHEMAS.items() if used == name]
+    topics = [suffix for suffix, used in schemas_of(all_topic=True).items() if used == name]
     return {"name": name, "record": f"{schema['namespace']}.{schema['name']}", "topics": topics}
 
 

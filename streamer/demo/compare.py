@@ -89,9 +89,28 @@ def compare(events: Sequence[Event], ledger: Iterable[Entry], *, source: str) ->
         read[event["moid"]].append(event)
     happened = _histories(ledger)
     found = [*_whole(events, source)]
-    for moid in dict.fromkeys([*happened, *read]):
-        found += _history(moid, happened.get(moid, []), read[moid])
+    moids = dict.fromkeys([*happened, *read])
+    pairs = [pair for moid in moids for pair in zip(happened.get(moid, []), read[moid], strict=False)]
+    news = _news(pairs)
+    for moid in moids:
+        found += _history(moid, happened.get(moid, []), read[moid], news)
     return found
+
+
+def _news(pairs: Iterable[tuple[Entry, Event]]) -> dict[int, bool | None]:
+    """By the number of an event, whether its client was new for its user: not met in what was told before it."""
+    met: defaultdict[str, set[str]] = defaultdict(set)
+    news: dict[int, bool | None] = {}
+    for entry, event in sorted(pairs, key=lambda pair: pair[1]["sequence"]):
+        after = _token(entry.after) or {}
+        user, client = after.get("user_moid"), after.get("client_id")
+        if user is None or client is None:
+            news[event["sequence"]] = None
+            continue
+        known = met[user] and entry.cause != "seed"
+        news[event["sequence"]] = client not in met[user] if known else None
+        met[user].add(client)
+    return news
 
 
 def _histories(ledger: Iterable[Entry]) -> dict[str, list[Entry]]:
@@ -134,19 +153,21 @@ def _whole(events: Sequence[Event], source: str) -> Iterable[str]:
             yield f"event {event['sequence']}: source is {event['source']}, wanted {source}"
 
 
-def _history(moid: str, happened: Sequence[Entry], read: Sequence[Event]) -> Iterable[str]:
+def _history(
+    moid: str, happened: Sequence[Entry], read: Sequence[Event], news: Mapping[int, bool | None]
+) -> Iterable[str]:
     """One token: the same number of changes, each the same."""
     if len(happened) != len(read):
         wanted = ", ".join(f"{entry.what} ({entry.cause})" for entry in happened) or "nothing"
         told = ", ".join(event["event_type"] for event in read) or "nothing"
         yield f"token {moid}: read {told}; what happened: {wanted}"
     for entry, event in zip(happened, read, strict=False):
-        yield from _change(entry, event)
+        yield from _change(entry, event, is_new=news.get(event["sequence"]))
 
 
-def _change(entry: Entry, event: Event) -> Iterable[str]:
+def _change(entry: Entry, event: Event, *, is_new: bool | None) -> Iterable[str]:
     where = f"token {entry.moid}, event {event['sequence']} ({entry.cause})"
-    wanted = _wanted(entry, event)
+    wanted = _wanted(entry, event, is_new=is_new)
     missing = wanted.keys() - event.keys()
     if missing or event.keys() - wanted.keys() - _NOT_JUDGED:
         yield f"{where}: fields {sorted(missing)} are missing, {sorted(event.keys() - wanted.keys())} are unknown"
@@ -156,7 +177,7 @@ def _change(entry: Entry, event: Event) -> Iterable[str]:
     yield from (f"{where}: {wrong}" for wrong in _bounds(entry, event))
 
 
-def _wanted(entry: Entry, event: Event) -> dict[str, Any]:
+def _wanted(entry: Entry, event: Event, *, is_new: bool | None) -> dict[str, Any]:
     """Every field as it must be; where only the streamer can know it, as the event has it."""
     before, after = _token(entry.before), _token(entry.after)
     changed = [name for name in _ORDER if before and after and before[name] != after[name]]
@@ -174,7 +195,7 @@ def _wanted(entry: Entry, event: Event) -> dict[str, Any]:
         "delete_cause": _CAUSES.get(entry.cause, "removed") if deleted else None,
         "delete_evidence": _evidence(entry, event) if deleted else None,
         "retracts": None,
-        "derived": _derived(before, after),
+        "derived": _derived(before, after) | {"new_client_for_user": is_new},
     }
 
 

@@ -122,9 +122,11 @@ def _widening(stage: Stage) -> str:
 
 
 def _short_session(stage: Stage) -> str:
-    user = stage.person(4)
-    stage.login("script", user, stage.app(3), OFFICE, session_ms=SHORT_SESSION_MS)
-    return f"{user.name} starts a script whose session lasts {SHORT_SESSION_MS // 1000} seconds."
+    world, user = stage.world, stage.person(4)
+    used = {world.tokens[moid]["ClientId"] for moid in world.owned_by(user)}
+    strange = next((client for client in world.clients if client.client_id not in used), stage.app(3))
+    stage.login("script", user, strange, OFFICE, session_ms=SHORT_SESSION_MS)
+    return f"{user.name} starts a script, never seen for them before, whose session lasts {SHORT_SESSION_MS // 1000} s."
 
 
 def _renaming(stage: Stage) -> str:

@@ -48,7 +48,10 @@ FORBIDDEN: Final = (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-RIGHTS: Final = "grant Read, Write and Describe on the prefix's topics, Write and Describe on its transactional ids"
+RIGHTS: Final = (
+    "grant Read, Write and Describe on the prefix's topics, Write and Describe on its transactional ids, "
+    "Read on its consumer groups"
+)
 
 _lines: ContextVar[list[str] | None] = ContextVar("_lines", default=None)
 

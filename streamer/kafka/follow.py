@@ -9,13 +9,17 @@ wrong one) is raised instead, and nothing behind it is committed.
 
 Question: when is the end, where `until_end` is asked for? Choice: the ends at the start; records behind them are read
 only to fill a hole in the sequence before them, because the ends of several partitions are not taken in one instant.
+
+Question: one by one, or many at once? Choice: both, of one loop: whoever writes lines takes batches, because a flush
+and a change of threads for each line cost more than the line; a batch is what is ready, so a quiet feed waits for none.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,11 +31,12 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.starts import Start
 from streamer.kafka.subscription import Subscription, lane_of
 from streamer.kafka.topics import Names
-from streamer.ordering import NOTHING, Ordering
+from streamer.ordering import NOTHING, Ordered, Ordering
 from streamer.stop import Stop
 
 WINDOW_S: Final = 2.0  # all partitions show one transaction within milliseconds, a lagging broker within this
 PATIENCE_S: Final = 60.0  # a broker that restarts is back within this
+BATCH: Final = 64  # about 90 kB of lines: the flush is cheap by then, and a stop still waits for little
 
 Decode = Callable[[bytes | None], Awaitable[dict[str, Any]]]
 
@@ -65,11 +70,21 @@ class Skipped:
     why: str
 
 
-async def follow(
+async def follow(connection: Connection, names: Names, **options: Any) -> AsyncGenerator[Followed | Skipped]:
+    """The same as `batches`, one by one: to ask for the next item says that the one before is written."""
+    async with aclosing(batches(connection, names, most=1, **options)) as following:
+        async for batch in following:
+            for found in batch:
+                yield found
+
+
+async def batches(
     connection: Connection,
     names: Names,
     *,
     decode: Decode,
+    topics: Sequence[str] = (),
+    most: int = BATCH,
     from_beginning: bool = False,
     since: int | None = None,
     group: str | None = None,
@@ -77,15 +92,17 @@ async def follow(
     stop: Stop | None = None,
     window_s: float = WINDOW_S,
     patience_s: float = PATIENCE_S,
-) -> AsyncGenerator[Followed | Skipped]:
+) -> AsyncGenerator[list[Followed | Skipped]]:
     """Events as they come, until `stop` is requested or the end is reached; else for ever.
 
-    To ask for the next item says that the one before is written: then its offset may be committed.
+    To ask for the next batch says that the one before is written: then its offsets may be committed.
 
     Args:
         connection: where Kafka is.
         names: the topics' names.
         decode: from a record's value to its event, such as `Decoder.event`.
+        topics: what to read, such as `choice.choose` says; none stands for the topics of the three types.
+        most: how many items a batch may have; it has fewer where no more are ready.
         from_beginning: begin with the oldest event; else with what comes from now on.
         since: begin with the first event detected at this time (ms UTC) or later.
         group: commit offsets for this group, and go on from them: `from_beginning` and `since` are for its first time.
@@ -99,13 +116,14 @@ async def follow(
         Misconfigured: a right is missing, or the registry does not know a schema.
     """
     start = Start(from_beginning, since)
-    async with Subscription(connection, names.events, start=start, group=group, patience_s=patience_s) as log:
+    async with Subscription(connection, topics or names.events, start=start, group=group, patience_s=patience_s) as log:
         reader = _Reader(log, decode, round(window_s * 1000), await log.ends() if until_end else {})
         while not (stop and stop.requested):
             await reader.fill()
-            while found := reader.take():
-                yield found[1]
-                log.wrote(found[0])
+            while taken := reader.take(most):
+                yield [found for _, found in taken]
+                for record, _ in taken:
+                    log.wrote(record)
                 if stop and stop.requested:
                     break
                 await log.tend()
@@ -143,24 +161,28 @@ class _Reader:
         read = await self._log.read_to_end()
         self._read = {lane: None if at is None else round(at * 1000) for lane, at in read.items()}
 
-    def take(self) -> tuple[ConsumerRecord, Followed | Skipped] | None:
-        """What may go next, with its record; None: nothing before the next `fill`."""
+    def take(self, most: int) -> list[tuple[ConsumerRecord, Followed | Skipped]]:
+        """What may go next, with its records, so many at most; none: nothing before the next `fill`."""
+        taken: list[tuple[ConsumerRecord, Followed | Skipped]] = []
         self._forget_what_was_taken()
-        if self._skipped:
-            return self._skipped.popleft()
-        found = self._ordering.take(now=_now(), read=self._read)
-        if found is None and self._log.is_full(self._read):
+        while self._skipped and len(taken) < most:
+            taken.append(self._skipped.popleft())
+        while len(taken) < most and (found := self._ordering.take(read=self._read)):
+            taken.append(self._followed(found))
+        if not taken and self._log.is_full(self._read):
             self._ordering.hurry()
-            found = self._ordering.take(now=_now(), read=self._read)
-        if found is None:
-            return None
-        record, event = found.item
-        missing = found.missing if self._log.is_whole else NOTHING
-        return record, Followed(event, missing, found.late, record.topic, record.partition, record.offset)
+            found = self._ordering.take(read=self._read)
+            taken += [self._followed(found)] if found else []
+        return taken
 
     async def is_through(self) -> bool:
         """Whether everything before the ends was given."""
         return not len(self._ordering) and await self._log.has_reached(self._ends)
+
+    def _followed(self, found: Ordered[tuple[ConsumerRecord, dict[str, Any]]]) -> tuple[ConsumerRecord, Followed]:
+        record, event = found.item
+        missing = found.missing if self._log.is_whole else NOTHING
+        return record, Followed(event, missing, found.late, record.topic, record.partition, record.offset)
 
     def _add(self, record: ConsumerRecord, event: dict[str, Any]) -> None:
         history, sequence, lane = (event["source"], event["epoch"]), event["sequence"], lane_of(record)

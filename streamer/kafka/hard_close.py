@@ -35,7 +35,8 @@ async def hard_close(producer: AIOKafkaProducer) -> None:
         if connection._writer is not None:
             connection._writer.transport.abort()  # close() would first send what a paused broker has yet to read
     undrained = [batch._drain_waiter for lane in accumulator._batches.values() for batch in lane]
-    for future in (producer._txn_manager._transaction_waiter, *undrained):
+    moving = [future for _, _, future in producer._txn_manager._pending_txn_offsets]
+    for future in (producer._txn_manager._transaction_waiter, *moving, *undrained):
         if future is not None:
             future.add_done_callback(seen)
     with contextlib.suppress(TimeoutError):

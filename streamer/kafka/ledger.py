@@ -64,7 +64,7 @@ class Ledger:
         self._names = names
         self._layout = layout
         self._homes = {source: partition_of(source.encode(), layout.state) for source in sources}
-        topics = (*names.events, names.snapshots, names.state)
+        topics = (*names.written(all_topic=layout.all_topic), names.snapshots, names.state)
         self._shards = {
             number: Shard(
                 Writer(

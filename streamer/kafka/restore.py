@@ -1,7 +1,7 @@
 """Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
 
 A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
-it, and only the next start of the same transactional id makes sure that they do. It decodes no token.
+it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streamer.errors import Misconfigured, Unready
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.kafka.span import enter
-from streamer.state import SourceRow, SourceState, TokenRow
+from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
 HANG_LIMIT_S: Final = 5.0  # markers of a writer that was just opened are there within milliseconds
@@ -54,6 +54,7 @@ async def restore(
     rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
     owns: dict[str, bytes] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
+    users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
     for key, value in rows.items():
         source, kind, moid = _parted(topic, partition, key)
         if sources is not None and source not in sources:
@@ -62,12 +63,14 @@ async def restore(
             owns[source] = value
         elif kind == "t":
             tokens[source][moid] = TokenRow.from_bytes(value)
-    named = owns.keys() | tokens.keys() if sources is None else sources
-    return {source: _restored(owns.get(source, b""), tokens[source]) for source in named}
+        elif kind == "u":
+            users[source][moid] = UserRow.from_bytes(value)
+    named = owns.keys() | tokens.keys() | users.keys() if sources is None else sources
+    return {source: _restored(owns.get(source, b""), tokens[source], users[source]) for source in named}
 
 
-def _restored(own: bytes, tokens: dict[str, TokenRow]) -> Restored:
-    return Restored(own, SourceState(SourceRow.from_bytes(own), tokens)) if own else Restored()
+def _restored(own: bytes, tokens: dict[str, TokenRow], users: dict[str, UserRow]) -> Restored:
+    return Restored(own, SourceState(SourceRow.from_bytes(own), tokens, users)) if own else Restored()
 
 
 def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:

@@ -40,6 +40,7 @@ CALL_LIMIT_S: Final = 10.0  # one question to Kafka
 TURN_S: Final = 0.2  # how long one read waits for records: a request to stop is seen as fast
 TEND_EVERY_S: Final = 0.2
 COMMIT_EVERY_S: Final = 1.0
+READ_LIMIT: Final = 1_000  # records of one read: compressed, a single reply may hold 50,000
 LANE_LIMIT: Final = 1_000  # records of one partition that may wait to be written; about 5 MB of events
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 
@@ -119,7 +120,7 @@ class Subscription:
         got: Mapping[TopicPartition, list[ConsumerRecord]] = {}
         with self._connection.reaching("read the event topics"), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CALL_LIMIT_S):  # a rebalance may take its time, and is no error
-                got = await self._consumer.getmany(*hungry, timeout_ms=round(TURN_S * 1000))
+                got = await self._consumer.getmany(*hungry, timeout_ms=round(TURN_S * 1000), max_records=READ_LIMIT)
         records = [record for batch in got.values() for record in batch]
         for record in records:  # no await since they were handed out: a commit in between would pass them over
             self._unwritten.add(lane_of(record), record.offset)

@@ -7,6 +7,10 @@ Question: what if a topic differs? Choice: refuse to start where an event or a r
 it (partitions and cleanup of `P.state`, unequal event topics), warn about everything else, and go on with the event
 count that is there. Rejected: to start on a `P.state` whose settings we may not read; unproven is as bad as wrong.
 
+Question: `P.all` exists, and `all_topic` is false? Choice: it is none of ours any more: not compared, not written to,
+and read by nobody who follows this configuration (see `choice`). Rejected: to write to it because it is there; two
+workers with two minds would then be decided by who created a topic.
+
 Question: which settings are given to a new topic? Choice: those the promises need. `compression.type` and
 `retention.bytes` are not among them: a cluster-wide policy is the operator's, and Kafka's default suits us.
 """
@@ -117,12 +121,17 @@ class Names:
         """The topics that each event goes to one of."""
         return tuple(map(self.of, EVENTS))
 
+    def written(self, *, all_topic: bool) -> tuple[str, ...]:
+        """The topics that events are written to; with `all_topic` each event stands in two of them."""
+        return (*self.events, self.all) if all_topic else self.events
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How many partitions there really are (of each event topic, of state, of snapshots), and what looked odd.
 
-    `control` has as many as `state`, unless somebody else made it; None stands for that.
+    `control` has as many as `state`, unless somebody else made it; None stands for that. `all_topic` says that `P.all`
+    is one of the event topics.
     """
 
     events: int
@@ -130,10 +139,11 @@ class Layout:
     snapshots: int
     warnings: tuple[str, ...] = ()
     control: int | None = None
+    all_topic: bool = False
 
 
 async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
-    """Create what is missing of created, modified, deleted, snapshots, state and control; compare what is there.
+    """Create what is missing of the event topics, snapshots, state and control; compare what is there.
 
     Raises:
         Misconfigured: a right is missing, Kafka refuses a setting, or a topic cannot carry the promises.
@@ -141,7 +151,8 @@ async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
     """
     names = Names(settings.topic_prefix)
     if connection.embedded:  # its topics come when they are first asked for
-        return Layout(EMBEDDED_PARTITIONS, EMBEDDED_PARTITIONS, EMBEDDED_PARTITIONS)
+        counts = (EMBEDDED_PARTITIONS,) * 3
+        return Layout(*counts, all_topic=settings.all_topic)
     admin = connection.admin()
     with connection.reaching("look after the topics"):
         try:
@@ -158,16 +169,21 @@ async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
         snapshots=found[names.snapshots].partitions,
         warnings=(*warnings, *_oddities(names, settings, found)),
         control=found[names.control].partitions,
+        all_topic=settings.all_topic,
     )
 
 
 # What is wanted...
 
 
+def _events(names: Names, settings: KafkaSettings) -> tuple[str, ...]:
+    return names.written(all_topic=settings.all_topic)
+
+
 def _partitions(names: Names, settings: KafkaSettings) -> dict[str, int]:
     """Every topic of the service with its number of partitions."""
     return {
-        **dict.fromkeys(names.events, settings.event_partitions),
+        **dict.fromkeys(_events(names, settings), settings.event_partitions),
         names.snapshots: REPORT_PARTITIONS,
         names.state: settings.state_partitions,
         names.control: settings.state_partitions,
@@ -190,7 +206,7 @@ def _settings(names: Names, settings: KafkaSettings, topic: str, replicas: int) 
             "min.cleanable.dirty.ratio": "0.1",
         }
     kept_ms = CONTROL_RETENTION_MS if topic == names.control else int(settings.retention * 1000)
-    largest = {"max.message.bytes": str(LARGEST_MESSAGE)} if topic in names.events else {}
+    largest = {"max.message.bytes": str(LARGEST_MESSAGE)} if topic in _events(names, settings) else {}
     return common | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)} | largest
 
 
@@ -198,6 +214,9 @@ async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSet
     """Create what is missing; what the operator should know of it."""
     partitions = _partitions(names, settings)
     missing = await administration.missing(admin, partitions)
+    if names.all in missing and (there := set(names.events) - missing):  # it was switched on later: as many as those
+        found = await administration.described(admin, sorted(there))
+        partitions[names.all] = max(topic.partitions for topic in found.values())
     if not missing:
         return ()
     if not settings.create_topics:
@@ -225,7 +244,7 @@ async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSet
 
 def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
     """What cannot work."""
-    counts = {topic: found[topic].partitions for topic in names.events}
+    counts = {topic: found[topic].partitions for topic in _events(names, settings)}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
         raise Misconfigured(

@@ -29,18 +29,22 @@ numbers, for some 20 ms. Rejected: `abort_transaction`, see 2b.
 
 Question: how long may a commit take? Choice: all waits of one transaction end at 0.8 of its timeout, by one deadline,
 so that we give up before the broker does and can tell a slow broker (`Doubt`) from another writer (`Fenced`).
+
+Question: where do the offsets of a consumer group stand, that a relay moves with what it writes? Choice: in the same
+transaction, sent once all records are in the log. aiokafka tells Kafka nothing of the group's members with them, so
+nothing but the transactional id keeps two writers apart: offsets are read only after `open`, like everything else (2c).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     InvalidProducerEpoch,
     InvalidTransactionTimeout,
@@ -59,7 +63,7 @@ SHARE_OF_TIMEOUT: Final = 0.8  # of the transaction timeout, for all our waits i
 BATCH_BYTES: Final = 262_144  # with 16 KiB, the default, half of the time goes into batches
 LARGEST_RECORD: Final = 2 * 2**20 - 4096  # `max.message.bytes` of our topics, less what a batch adds
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Outgoing:
 
     topic: str
     partition: int
-    key: bytes
+    key: bytes | None
     value: bytes | None
     timestamp: int
     headers: Headers = ()
@@ -76,7 +80,16 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Its bytes before compression, without Kafka's own few."""
-        return len(self.key) + len(self.value or b"") + sum(len(name) + len(text) for name, text in self.headers)
+        named = sum(len(name.encode()) + len(text or b"") for name, text in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + named
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """Where a consumer group goes on: by topic and partition, the offset behind the last record that is done with."""
+
+    group: str
+    next: Mapping[TopicPartition, int]
 
 
 class Writer:
@@ -140,10 +153,11 @@ class Writer:
             raise
         self._producer = producer
 
-    async def commit(self, records: Sequence[Outgoing]) -> None:
-        """Write all of the records in one transaction; per partition they stand in the order given.
+    async def commit(self, records: Sequence[Outgoing], offsets: Offsets | None = None) -> None:
+        """Write all of the records in one transaction, and move a group's offsets with them, if any are given.
 
-        When the task is cancelled during the very commit, it is waited for, then the cancellation goes on.
+        Per partition the records stand in the order given. When the task is cancelled during the very commit, it is
+        waited for, then the cancellation goes on.
 
         Raises:
             Fenced: another writer took the id over, or the broker aborted a transaction that took too long.
@@ -158,6 +172,7 @@ class Writer:
             async with asyncio.timeout(self._left(deadline)):
                 await producer.begin_transaction()
                 await self._settle(await self._send(producer, records))
+                await self._move(producer, offsets)
             await self._end(producer, deadline)
         except Exception as error:  # noqa: BLE001 - whatever it is, the producer goes and the caller restores
             await self._discard(producer)
@@ -246,6 +261,11 @@ class Writer:
                     future.add_done_callback(partial(seen, where=f"{topic}-{partition}"))
                     sent.append(future)
         return sent
+
+    async def _move(self, producer: AIOKafkaProducer, offsets: Offsets | None) -> None:
+        """The group's offsets become part of the transaction."""
+        if offsets is not None:
+            await producer.send_offsets_to_transaction(dict(offsets.next), offsets.group)
 
     # Ending...
 

@@ -24,7 +24,7 @@ class Transaction(Section):
     """The bounds of one Kafka transaction."""
 
     records: Number = key(10000, "Kafka records of all topics in it", ge=10, le=1_000_000)
-    bytes: Size = key(16 * 2**20, "their size", ge=4 * 2**20, le=2**30)  # one change may have 2.2 MiB
+    bytes: Size = key(16 * 2**20, "their size", ge=4 * 2**20, le=2**30)  # one change may have 3.7 MiB
     timeout: Duration = key(20.0, "after it the broker aborts; our own waits end at 0.8 of it", ge=5, le=15 * _MINUTE)
 
 
@@ -66,7 +66,7 @@ class KafkaSettings(Section):
     value_format: Literal["confluent", "avro", "json"] = key(
         "confluent", "confluent: Avro with a registry; avro: bare datum; json: neither calls a registry"
     )
-    all_topic: Annotated[bool, Later()] = key(False, "every event also to `P.all`, in the same transaction")
+    all_topic: bool = key(False, "every event also to `P.all`, in the same transaction")
     group: Annotated[Text, Later()] = key("intersight-streamer", "workers that share it share the sources")
     transaction: Transaction = section(Transaction, "bounds of a transaction")
     cloudevents_headers: bool = key(True, "CloudEvents 1.0 attributes as record headers")

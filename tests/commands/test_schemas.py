@@ -69,7 +69,7 @@ async def test_list_names_every_schema() -> None:
         "topics": ["snapshots"],
     } in rows
     assert text.stdout.splitlines()[1] == (
-        "oauth_token_event\tintersight_streamer.v1.OAuthTokenEvent\tcreated, modified, deleted"
+        "oauth_token_event\tintersight_streamer.v1.OAuthTokenEvent\tcreated, modified, deleted, all"
     )
     assert "state_token\tintersight_streamer.v1.TokenRow\t-" in text.stdout
 

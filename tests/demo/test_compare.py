@@ -89,6 +89,29 @@ def test_a_wrong_value_inside_a_token_is_found(day: Played, side: str, event_typ
         assert any(f": {side} is" in difference for difference in found), name
 
 
+@pytest.mark.parametrize("wrong", [None, True, False])
+def test_a_wrong_memory_is_found(day: Played, *, wrong: bool | None) -> None:
+    """In every event, whatever else it says of its client: known, new, or unknown."""
+    for number, event in enumerate(day.events):
+        if event["derived"]["new_client_for_user"] is wrong:
+            continue
+        found = _differences(day, lambda events, n=number: events[n]["derived"].update(new_client_for_user=wrong))  # type: ignore[misc]
+        assert len(found) == 1, number
+        assert ": derived is" in found[0]
+
+
+def test_the_first_of_two_is_the_one_that_was_told_first(day: Played) -> None:
+    """A client is new once for its user, in the order of the sequence, whatever the order of the Moids."""
+    row = {**(day.ledger[0].after or {}), "ClientId": "known"}
+    truth = Truth()
+    truth.write(None, row, at=5, cause="seed")
+    truth.write(None, {**row, "Moid": "z", "ClientId": "strange"}, at=6, cause="login")
+    truth.write(None, {**row, "Moid": "a", "ClientId": "strange"}, at=6, cause="login")
+    pairs = [(entry, {"sequence": number}) for number, entry in enumerate(truth, start=1)]
+
+    assert room._news(reversed(pairs)) == {1: None, 2: True, 3: False}
+
+
 def test_a_name_that_stands_twice_is_found(day: Played) -> None:
     """event_ids are unique."""
     found = _differences(day, lambda events: events[5].update(event_id=events[4]["event_id"]))

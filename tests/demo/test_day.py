@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -38,6 +38,18 @@ def test_everything_a_token_can_meet_happens(day: Played) -> None:
     kinds = Counter(kind for event in day.events for kind in event["change_kinds"])
     assert kinds.keys() == {"refresh", "login", "privilege", "client", "metadata"}
     assert Counter(event["delete_cause"] for event in day.events).keys() == {None, "expired", "logout", "revoked"}
+
+
+def test_a_script_is_new_for_who_starts_it(day: Played) -> None:
+    """One token of the day comes with a client that its user never had, and others with what they use every day."""
+    told: defaultdict[str, set[bool | None]] = defaultdict(set)
+    for event in day.events:
+        told[event["event_type"]].add(event["derived"]["new_client_for_user"])
+    script = next(event for event in day.events if event["moid"] == day.made[6][0].moid)
+    assert script["derived"]["new_client_for_user"] is True
+    assert told["created"] == {None, True, False}
+    assert told["modified"] <= {False, None}
+    assert told["deleted"] == {None}
 
 
 def test_no_act_changes_a_token_twice(day: Played) -> None:

@@ -34,7 +34,7 @@ def _cases() -> Iterator[Case]:
     for name, source_row in SOURCE_ROWS.items():
         yield Case("state_source", name, source_row.to_bytes()[1:])
     for name, user_row in USER_ROWS.items():
-        yield Case("state_user", name, avro.encode("state_user", user_row))
+        yield Case("state_user", name, user_row.to_bytes()[1:])
     for name, command in COMMANDS.items():
         yield Case("control_command", name, avro.encode("control_command", command))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamer.state import Answer, Complete, Hold, SourceRow, Status, TokenRow
+from streamer.state import Answer, Complete, Hold, SourceRow, Status, TokenRow, UserRow
 from tests.golden.published import (
     ACCOUNT,
     BORN,
@@ -72,15 +72,9 @@ SOURCE_ROWS: Mapping[str, SourceRow] = {
         answer=Answer("f4b6a0c2-1e3d-4587-96a9-d8c7b5e0f312", "done", "12 deletions published"),
     ),
 }
-USER_ROWS: Mapping[str, Mapping[str, Any]] = {
-    "new": {"clients": [], "networks": []},
-    "seen": {
-        "clients": [{"value": TOKEN.client_id, "last_seen": LOGIN}],
-        "networks": [
-            {"value": "203.0.113.0/24", "last_seen": BORN},
-            {"value": "2001:db8::/64", "last_seen": LOGIN},
-        ],
-    },
+USER_ROWS: Mapping[str, UserRow] = {
+    "new": UserRow.of(0, {}, {}),
+    "seen": UserRow.of(LOGIN, {TOKEN.client_id or "": LOGIN}, {"203.0.113.0/24": BORN, "2001:db8::/64": LOGIN}),
 }
 RELEASE = {
     "command_id": "f4b6a0c2-1e3d-4587-96a9-d8c7b5e0f312",

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from confluent_kafka import KafkaException
 
-from streamer import batch, report
+from streamer import batch, history, report
 from streamer.absence import judge
 from streamer.batch import Batch, Form, Record
 from streamer.config import KafkaSettings
@@ -26,7 +26,7 @@ from tests.kafka.stage import seen_within
 from tests.services.reader import ends, read_all
 
 ONE, TWO = "prod", "lab"  # two sources of one partition
-SUFFIXES = ("created", "modified", "deleted", "state", "snapshots")
+SUFFIXES = ("created", "modified", "deleted", "all", "state", "snapshots")
 
 
 class OneLedger(Protocol):
@@ -89,17 +89,23 @@ class OnBroker:
         return Names(self.prefix)
 
     @property
+    def topics(self) -> tuple[str, ...]:
+        """All that a ledger writes to."""
+        return (*self.names.written(all_topic=self.layout.all_topic), self.names.state, self.names.snapshots)
+
+    @property
     def connection(self) -> Connection:
         """To the broker."""
         return Connection((self.bootstrap,))
 
-    async def make_topics(self, *, state: int = 1, events: int = 1) -> None:
+    async def make_topics(self, *, state: int = 1, events: int = 1, all_topic: bool = False) -> None:
         """As the service does."""
         settings = KafkaSettings(
             bootstrap_servers=(self.bootstrap,),
             topic_prefix=self.prefix,
             event_partitions=events,
             state_partitions=state,
+            all_topic=all_topic,
         )
         self.layout = await ensure(self.connection, settings)
         assert await seen_within(200, self._has_leaders)
@@ -120,7 +126,7 @@ class OnBroker:
 
     async def records(self) -> list[Record]:
         """See `Bench`."""
-        found = await read_all(self.bootstrap, map(self.names.of, SUFFIXES))
+        found = await read_all(self.bootstrap, self.topics)
         read = [Record(self.names.suffix(m.topic), m.key or b"", m.value, m.headers) for m in found]
         return sorted(read, key=lambda record: SUFFIXES.index(record.topic))
 
@@ -132,7 +138,7 @@ class OnBroker:
     async def _has_leaders(self) -> bool:
         """Whether the broker answers for topics that were just made; until then it refuses who reads at once."""
         try:
-            await asyncio.to_thread(ends, self.bootstrap, map(self.names.of, SUFFIXES))
+            await asyncio.to_thread(ends, self.bootstrap, self.topics)
         except KafkaException:
             return False
         return True
@@ -163,7 +169,8 @@ def polled(
     )
     told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at)
     accepted = replace(row, account_moid=ACCOUNT, first_started_at=NOON, complete=Complete(str(at), at - SECOND, at))
-    return list(batch.plan(form, told, written, row=row, accepted=accepted, clock=lambda: at))
+    known = history.remembering(written, state, shared)
+    return list(batch.plan(form, told, known, row=row, accepted=accepted, clock=lambda: at))
 
 
 def _start(row: SourceRow) -> int | None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from streamer import batch
-from streamer.batch import STATE
-from streamer.errors import Doubt, Fenced
+from streamer.batch import STATE, Record
+from streamer.errors import Doubt, Fenced, Unready
 from streamer.kafka.ledger import FENCE_WAIT_S, FENCES_WITHIN_S, Shard
 from streamer.kafka.restore import Restored
 from streamer.kafka.topics import partition_of
@@ -50,6 +50,35 @@ async def test_each_record_goes_where_its_readers_look(broker: OnBroker) -> None
     }
     sent = {(names.of(r.topic), r.key): (r.value, r.headers) for r in written.records}
     assert {(m.topic, m.key): (m.value, m.headers) for m in found if m.timestamp == NOON + 5} == sent
+
+
+async def test_every_event_stands_in_the_topic_of_all_too(broker: OnBroker) -> None:
+    """In the same transaction, with the same key, value, headers, timestamp and partition number; nothing else does."""
+    await broker.make_topics(state=2, events=3, all_topic=True)
+    ledger, names = broker.ledger(), broker.names
+    state = await start(ledger, ONE)
+    form = replace(FORM, all_topic=True)
+    (written,) = polled(ONE, state, [token(f"m{n}") for n in range(20)], form=form, at=NOON + 5)
+    with pytest.raises(Doubt):
+        await ledger.commit(ONE, replace(written, records=(*written.records, Record("all", b"x", bytes(3 * 2**20)))))
+    assert await ledger.restore(ONE) == state
+
+    await ledger.commit(ONE, written)
+
+    topics = names.written(all_topic=True)
+    found = await read_all(broker.bootstrap, topics)
+    shown = {t: [(m.key, m.value, m.headers, m.timestamp, m.partition) for m in found if m.topic == t] for t in topics}
+    assert [len(shown[topic]) for topic in topics] == [20, 0, 0, 20]
+    assert sorted(shown[names.all]) == sorted(shown[names.created])
+
+
+async def test_a_topic_of_all_that_is_gone_is_told_before_anything_is_written(broker: OnBroker) -> None:
+    """Not found out within a transaction, by a send that waits for it."""
+    await broker.make_topics()
+    broker.layout = replace(broker.layout, all_topic=True)
+
+    with pytest.raises(Unready, match=f"topic {broker.names.all} does not exist"):
+        await broker.ledger().restore(ONE)
 
 
 async def test_partitions_are_fenced_one_by_one(broker: OnBroker) -> None:

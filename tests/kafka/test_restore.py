@@ -8,14 +8,18 @@ from collections.abc import AsyncIterator
 import pytest
 from confluent_kafka import Producer
 
+from streamer.cycle import Cycle
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka.restore import Restored, restore
 from streamer.state import SourceRow, SourceState, token_key
+from tests import laws
 from tests.builders import NOON, SECOND, token
+from tests.fakes import Account, Clock
 from tests.kafka.bench import ONE, TWO, OnBroker, by_key, start, tell
 from tests.kafka.stage import make, record, seen_within, writer
 from tests.services.kafka import Given
 from tests.services.reader import read_all
+from tests.stage import POLICY
 
 DAY = 86_400 * SECOND
 
@@ -43,6 +47,35 @@ async def test_an_aborted_tail_is_not_restored(broker: OnBroker) -> None:
 
     await dead.close()
     assert await broker.ledger().restore(ONE) == state
+
+
+async def test_a_restart_remembers_who_was_seen_with_what(broker: OnBroker) -> None:
+    """The next worker tells a new client from a known one, of users it never saw itself."""
+    await broker.make_topics()
+    clock = Clock()
+    account = Account(clock)
+    polls: list[dict[str, bool | None]] = []
+
+    async def lives(*days: dict[str, str]) -> Cycle:
+        """A new worker polls; of each token its client is given, and its user is the first letter of its Moid."""
+        cycle, shown = Cycle(POLICY, account, broker.ledger(), clock), list(account.tokens.values())
+        for day in days:
+            clock.now += 60 * SECOND
+            shown += [token(m, user_moid=m[0], client_id=c, create_time=clock.now - SECOND) for m, c in day.items()]
+            account.show(shown)
+            await cycle.prepare()
+            await cycle.settle(await cycle.look())
+            new = [e for e in laws.events(await broker.records()) if e["moid"] in day]
+            polls.append({event["moid"]: event["derived"]["new_client_for_user"] for event in new})
+        return cycle
+
+    await lives({"u1": "c1", "v1": "c2"}, {"u2": "c3"})
+    cycle = await lives({"u3": "c1", "u4": "c3", "u5": "c4", "v2": "c1", "w1": "c1"})
+
+    assert polls[0] == {"u1": None, "v1": None}
+    assert polls[1] == {"u2": True}
+    assert polls[2] == {"u3": False, "u4": False, "u5": True, "v2": True, "w1": None}
+    assert cycle.state == await broker.ledger().restore(ONE)
 
 
 async def test_a_hanging_transaction_is_not_guessed(broker: OnBroker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,10 +149,10 @@ async def test_rows_of_another_program_are_refused(broker: OnBroker, key: bytes,
 
 
 async def test_rows_of_other_sources_and_later_kinds_are_passed_over(broker: OnBroker) -> None:
-    """A source that is configured no more, and what a later version keeps beside tokens."""
+    """A source that is configured no more, and what a later version keeps beside tokens and users."""
     await broker.make_topics()
     state = await start(broker.ledger(), ONE, token("a"))
-    _produce(broker, b"prod/u/somebody", b"\x01whatever")
+    _produce(broker, b"prod/x/somebody", b"\x01whatever")
     _produce(broker, b"gone/t/a", b"\x01whatever")
 
     found = await restore(broker.connection, broker.names.state, 0, [ONE, TWO])

@@ -129,6 +129,31 @@ async def test_missing_topics_are_created_as_promised(kafka: Given, prefix: str)
     assert {suffix: {key: found[suffix][key] for key in keys} for suffix, keys in wanted.items()} == wanted
 
 
+async def test_the_topic_of_all_events_is_one_of_them(kafka: Given, prefix: str) -> None:
+    """It comes when it is asked for, as many partitions as the others have by then, and large enough for any event."""
+    await make(kafka.bootstrap, *Names(prefix).events, partitions=5, max_message_bytes=2 * 2**20)
+    without = await look_after(kafka.bootstrap, prefix)
+    before = existing(kafka.bootstrap, prefix)
+
+    layout = await look_after(kafka.bootstrap, prefix, all_topic=True)
+
+    assert (without.all_topic, layout.all_topic, layout.events) == (False, True, 5)
+    assert existing(kafka.bootstrap, prefix) == before | {"all": 5}
+    assert effective(kafka.bootstrap, f"{prefix}.all")["max.message.bytes"] == str(2 * 2**20)
+    assert f"topic {prefix}.all has 5 partitions, 2 is wanted; used as found" in layout.warnings
+
+
+async def test_a_topic_of_all_events_unlike_them_is_refused_if_it_is_used(kafka: Given, prefix: str) -> None:
+    """It would have a Moid elsewhere than they have; left over from another time, it is nobody's business."""
+    await make(kafka.bootstrap, f"{prefix}.all", partitions=3)
+
+    layout = await look_after(kafka.bootstrap, prefix)
+    with pytest.raises(Misconfigured, match=rf"same number of partitions: .*, {prefix}.all has 3"):
+        await look_after(kafka.bootstrap, prefix, all_topic=True)
+
+    assert not any(f"{prefix}.all" in warning for warning in layout.warnings)
+
+
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, "1"), (2, "2"), (3, "2"), (5, "2")])
 def test_two_replicas_must_be_in_sync_where_there_are_two(replicas: int, in_sync: str) -> None:
     """`min.insync.replicas` is 2, or 1 where there is one replica only, on every topic."""
@@ -212,6 +237,8 @@ async def test_rights_that_lack_are_named(guarded: Broker, prefix: str) -> None:
 async def test_the_embedded_broker_has_no_administration() -> None:
     """The demo's broker makes its topics itself, with 4 partitions: nobody is asked."""
     assert await ensure(Connection.to_embedded("127.0.0.1:1"), settings("unused:1", "p")) == Layout(4, 4, 4)
+    everything = settings("unused:1", "p", all_topic=True)
+    assert await ensure(Connection.to_embedded("127.0.0.1:1"), everything) == Layout(4, 4, 4, all_topic=True)
 
 
 # Comparing...

@@ -59,33 +59,36 @@ def event(sequence: int, event_type: str | None = None, **facts: Any) -> Event:
     return replace(made, **facts)
 
 
-async def make_topics(bootstrap: str, names: Names, partitions: int = MANY) -> None:
-    """The three event topics, with a leader for every partition."""
+async def make_topics(bootstrap: str, names: Names, partitions: int = MANY, *, all_topic: bool = False) -> None:
+    """The event topics, with a leader for every partition."""
+    topics = names.written(all_topic=all_topic)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, partitions, 1) for topic in names.events])
+        await admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
     finally:
         await admin.close()
     while True:
         with contextlib.suppress(KafkaException):
-            ends(bootstrap, names.events)
+            ends(bootstrap, topics)
             return
 
 
 class Feed:
-    """One writer of events."""
+    """One writer of events; with `all_topic` each goes to the topic of all too."""
 
-    def __init__(self, producer: AIOKafkaProducer, names: Names) -> None:
+    def __init__(self, producer: AIOKafkaProducer, names: Names, *, all_topic: bool = False) -> None:
         self.producer = producer
         self.names = names
+        self.all_topic = all_topic
 
     async def write(self, *events: Event, values: Values = BARE, abort: bool = False) -> None:
         """One transaction with these events, each on the partition of its Moid."""
         await self.producer.begin_transaction()
         for made in events:
             value = values.event(made.event_type, made)
-            await self.put(made.event_type, value, key=made.moid.encode(), at=made.detected_at)
+            for suffix in (made.event_type, *(["all"] if self.all_topic else [])):
+                await self.put(suffix, value, key=made.moid.encode(), at=made.detected_at)
         await (self.producer.abort_transaction() if abort else self.producer.commit_transaction())
 
     async def write_raw(self, *values: bytes | None, suffix: str = "created") -> None:
@@ -101,14 +104,14 @@ class Feed:
 
 
 @asynccontextmanager
-async def feed(bootstrap: str, prefix: str, *, partitions: int = MANY) -> AsyncIterator[Feed]:
+async def feed(bootstrap: str, prefix: str, *, partitions: int = MANY, all_topic: bool = False) -> AsyncIterator[Feed]:
     """A writer to new topics of this prefix."""
     names = Names(prefix)
-    await make_topics(bootstrap, names, partitions)
+    await make_topics(bootstrap, names, partitions, all_topic=all_topic)
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, transactional_id=f"{prefix}-feed", linger_ms=0)
     await producer.start()
     try:
-        yield Feed(producer, names)
+        yield Feed(producer, names, all_topic=all_topic)
     finally:
         await producer.stop()
 

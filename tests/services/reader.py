@@ -88,7 +88,7 @@ def _consumed(bootstrap: str, isolation: str, end: dict[tuple[str, int], int]) -
             for got in consumer.consume(10_000, timeout=0.05):
                 at = (got.topic(), got.partition())
                 if got.error() is None:
-                    headers = tuple((name, bytes(value)) for name, value in got.headers() or ())
+                    headers = tuple((name, bytes(value or b"")) for name, value in got.headers() or ())
                     messages.append(Message(*at, got.offset(), got.key(), got.value(), got.timestamp()[1], headers))
                 elif got.error().code() != KafkaError._PARTITION_EOF:
                     raise AssertionError(str(got.error()))

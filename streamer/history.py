@@ -1,0 +1,137 @@
+"""What is remembered of each user, so that an event can say whether a client is new for them. Pure.
+
+A user's memory is the fold of their tokens' events in the order of the sequence, and each of its rows is written in the
+transaction of the event that changed it. So a crash between two transactions leaves exactly the memory that the next
+event is to be judged by, and no event is ever judged by itself. This room must never judge an event by what comes
+after it, and never let a row grow without bound, whatever clients and addresses are called.
+
+Question: what is remembered? Choice: the client and the login network of every token that was written down, of a
+baseline and of a silent first run too; and a token's own row, so a change of a token that keeps user and client is
+never new. Rejected: only what was published: the first day after a silent start would be all alarms.
+
+Question: when is a row written? Choice: with an event of the user that shows something new, or something last seen a
+day ago or longer. Rejected: with every event or poll; a refresh of each token every few minutes would double the
+state's traffic, to know to the minute what is asked for only where 64 are too few.
+
+Question: when does a row end? Choice: 90 days after it was last written, unless the user still has a token; then it is
+written anew. Rejected: with the last token; who comes back from a holiday with a strange client should be noticed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from streamer import avro
+from streamer.events import Derived, Event, Poll, network
+from streamer.state import SourceState, UserRow
+from streamer.steps import Step, UserStep
+from streamer.tokens import Token
+
+MOST: Final = 64  # clients, and networks, of one user
+LONGEST: Final = 256  # bytes of a client_id, usual are 89; so a row has under 64 * (264 + 56) bytes, or 20 KiB
+DAY_MS: Final = 86_400_000
+KEPT_MS: Final = 90 * DAY_MS
+SEARCHED: Final = 100_000  # tokens in one poll, for the users of aged rows; a million take most of a second
+USER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # a Moid; of a user with another name nothing is remembered
+SAME: Final = frozenset({"client_id", "user_moid"})
+
+Times = dict[str, int]
+
+
+def remembering(steps: Iterable[Step | UserStep], state: SourceState, poll: Poll) -> Iterator[Step | UserStep]:
+    """The steps of a poll with what is remembered of users: judged by, added to, and ended in the end.
+
+    Args:
+        steps: in the order in which they are written.
+        state: what was known before them.
+        poll: whose steps they are.
+    """
+    users = _Users(state, poll.started_at)
+    for step in steps:
+        yield users.told(step) if isinstance(step, Step) and step.seen is not None else step
+    yield from users.aged()
+
+
+class _Users:
+    """The users of one poll; `at` is its start. What it decoded stays decoded until the poll is written."""
+
+    def __init__(self, state: SourceState, at: int) -> None:
+        self._state = state
+        self._at = at
+        self._known: dict[str, tuple[Times, Times]] = {}
+
+    def told(self, step: Step) -> Step:
+        """The step of a token that somebody saw, with its event judged and its user remembered."""
+        seen, event = step.seen, step.event
+        if seen is None or seen.user_moid is None or not USER.fullmatch(seen.user_moid):
+            return step
+        clients, networks = self._of(seen.user_moid)
+        if event is not None:
+            is_new = _is_new(event, seen, clients)
+            event = replace(event, derived=replace(event.derived or Derived(), new_client_for_user=is_new))
+        user = UserStep(seen.user_moid, self._row(clients, networks)) if self._add(seen, clients, networks) else None
+        return replace(step, event=event, user=user)
+
+    def aged(self) -> Iterator[UserStep]:
+        """The end of rows nobody asked for in 90 days, a few at a time, but for those whose user has a token."""
+        old = (
+            (row.seen_at, moid)
+            for moid, row in self._state.users.items()
+            if self._at - row.seen_at > KEPT_MS and moid not in self._known
+        )
+        most = max(1, SEARCHED // max(1, len(self._state.tokens)))
+        for _, moid in sorted(old)[:most]:
+            tokens = self._tokens(moid)
+            clients, networks = self._of(moid)
+            for token in tokens:
+                self._add(token, clients, networks)
+            yield UserStep(moid, self._row(clients, networks) if tokens else None)
+
+    def _tokens(self, moid: str) -> list[Token]:
+        """The known tokens of a user; only those that have the user's Moid somewhere in their bytes are decoded."""
+        needle = moid.encode()
+        named = (row.datum for row in self._state.tokens.values() if row.known and needle in row.datum)
+        return [token for token in map(avro.decode_token, named) if token.user_moid == moid]
+
+    def _of(self, moid: str) -> tuple[Times, Times]:
+        if moid not in self._known:
+            row = self._state.users.get(moid)
+            self._known[moid] = row.seen() if row else ({}, {})
+        return self._known[moid]
+
+    def _row(self, clients: Times, networks: Times) -> UserRow:
+        return UserRow.of(self._at, clients, networks)
+
+    def _add(self, seen: Token, clients: Times, networks: Times) -> bool:
+        """Whether the row must be written because of what a token shows."""
+        client = None if seen.client_id is None else _bounded(seen.client_id)
+        where = None if seen.last_login_client is None else network(seen.last_login_client)
+        added = _noted(clients, client, self._at), _noted(networks, where, self._at)
+        return any(added)
+
+
+def _is_new(event: Event, seen: Token, clients: Times) -> bool | None:
+    """Whether the user was never seen with this client before; None where that is not known."""
+    if seen.client_id is None or event.baseline:
+        return None
+    if event.event_type == "modified" and SAME.isdisjoint(event.changed_fields):
+        return False
+    return _bounded(seen.client_id) not in clients if clients else None
+
+
+def _noted(times: Times, value: str | None, at: int) -> bool:
+    """Note that a value was seen; whether that is worth writing. The longest unseen makes room."""
+    if value is None or at - times.get(value, at - DAY_MS) < DAY_MS:
+        return False
+    if value not in times and len(times) >= MOST:
+        del times[min(times, key=lambda known: (times[known], known))]
+    times[value] = at
+    return True
+
+
+def _bounded(client: str) -> str:
+    data = client.encode(errors="replace")
+    return client if len(data) <= LONGEST else f"blake2b:{avro.digest(data).hex()}"

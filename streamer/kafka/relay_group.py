@@ -1,0 +1,217 @@
+"""Who relays which partition number: the members of one consumer group share the numbers out among them.
+
+A number is that of a partition in every input topic at once, because its transactional id is one. This room must never
+read a record, and never take membership for safety: a member that was frozen believes for a while that it still owns
+what another one has by now. Membership says who should try; the fence of the transactional id says who may.
+
+Question: why an assignor of our own? Kafka's range assignor gives same-numbered partitions to one member only as long
+as all topics have as many; while an operator adds partitions, topic after topic, it would not, and two members would
+fence each other. Choice: numbers are shared out, not partitions, and separately among the members that read the same
+topics. As its name is its own, no consumer of another kind can join the group.
+
+Question: what happens to a number that its owner keeps in a rebalance? Choice: it is taken and given like all others,
+and whoever has it begins anew: opens, reads the offsets, goes on. It costs some 50 ms and leaves one way to begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+
+from streamer.errors import StreamerError, Unready
+from streamer.kafka.closing import close
+from streamer.kafka.connection import Connection
+from streamer.stop import Stop, Stopped
+
+SESSION_MS: Final = 6_000  # a member that is silent for so long is out; brokers allow no less, unless told to
+HEARTBEAT_MS: Final = 1_000  # how late one learns that it is out, or that the others gather anew
+REBALANCE_MS: Final = 40_000  # for all to end what they have in hand
+RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
+METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
+CALL_LIMIT_S: Final = 10.0
+TURN_MS: Final = 200  # one look at the group: how late a new share is seen
+
+
+class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
+    """Every partition number, with all the topics that have it, goes to one member."""
+
+    name = "streamer-by-number"
+    version = 0
+
+    @classmethod
+    def assign(
+        cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+    ) -> dict[str, ConsumerProtocolMemberAssignment]:
+        """What each member gets."""
+        alike: defaultdict[frozenset[str], list[str]] = defaultdict(list)
+        for member in sorted(members):
+            alike[frozenset(members[member].subscription)].append(member)
+        given: dict[str, Mapping[str, list[int]]] = {}
+        for topics, peers in alike.items():
+            there = {topic: cluster.partitions_for_topic(topic) or frozenset() for topic in topics}
+            given |= dict(zip(peers, shared_out(there, len(peers)), strict=True))
+        return {
+            member: ConsumerProtocolMemberAssignment(cls.version, sorted(given[member].items()), b"")
+            for member in members
+        }
+
+    @classmethod
+    def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+        """What a member says of itself."""
+        return ConsumerProtocolMemberMetadata(cls.version, sorted(topics), b"")
+
+    @classmethod
+    def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+        """Nothing is remembered."""
+
+
+def shared_out(partitions: Mapping[str, Iterable[int]], members: int) -> list[dict[str, list[int]]]:
+    """The partitions, by topic, of each of so many members: numbers take turns, and a number is never split."""
+    numbers = sorted({number for there in partitions.values() for number in there})
+    shares = [set(numbers[member::members]) for member in range(members)]
+    return [{topic: sorted(share & set(there)) for topic, there in partitions.items()} for share in shares]
+
+
+class Membership:
+    """A member of a group; an asynchronous context manager that has left when the block ends.
+
+    Args:
+        connection: where Kafka is.
+        group: its name.
+        topics: what it reads; all must exist.
+
+    Raises:
+        Misconfigured: this user may not use the group; by any call.
+        Unready: Kafka does not answer, or another kind of consumer has the group; by any call.
+    """
+
+    def __init__(self, connection: Connection, group: str, topics: Sequence[str]) -> None:
+        self._connection = connection
+        self._group = group
+        self._topics = tuple(topics)
+        self._consumer: AIOKafkaConsumer = connection.consumer(
+            group_id=group,
+            auto_offset_reset="latest",  # it never reads
+            partition_assignment_strategy=(ByNumber,),
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            rebalance_timeout_ms=REBALANCE_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
+        )
+        self._share: Share | None = None
+        self._failure: StreamerError | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            with self._connection.reaching(f"join group {self._group}"):
+                async with asyncio.timeout(2 * CALL_LIMIT_S):
+                    await self._consumer.start()
+        except BaseException:
+            await close(self._consumer)
+            raise
+        self._consumer.subscribe(self._topics, listener=_Listener(self))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._share is not None:
+            self._share.released.set()
+        await close(self._consumer)
+
+    async def share(self) -> Share:
+        """What the group gives us next; wait for it."""
+        while self._share is None or self._share.over.requested:
+            await self._poll()
+        share = self._share
+        with self._connection.reaching(f"see the topics of group {self._group}"):
+            async with asyncio.timeout(CALL_LIMIT_S):
+                missing = set(self._topics) - await self._consumer.topics()
+        if missing:
+            raise Unready(f"these topics do not exist any more: {', '.join(sorted(missing))}")
+        return share
+
+    async def attend(self, share: Share, stop: Stop) -> None:
+        """Stay a member until the share is taken, the stop is asked for, or Kafka says no; then the share is over.
+
+        It never raises: the lanes that work on the share are let finish first, then `check` says what happened.
+        """
+        with contextlib.suppress(Stopped):
+            try:
+                async with stop.allows(0), share.over.allows(0):
+                    while True:
+                        await self._poll()
+            except StreamerError as error:
+                self._failure = error
+        share.over.request()
+
+    def check(self) -> None:
+        """Raise what ended `attend`."""
+        if self._failure is not None:
+            raise self._failure
+
+    async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The group's offsets, as Kafka has them now; None where there is none."""
+        with self._connection.reaching(f"ask for the offsets of group {self._group}"):
+            async with asyncio.timeout(CALL_LIMIT_S):
+                return {at: await self._consumer.committed(at) for at in partitions}
+
+    async def _poll(self) -> None:
+        """One look: it keeps the membership alive, and raises what the client has met in the background."""
+        with self._connection.reaching(f"stay in group {self._group}"):
+            await self._consumer.getmany(timeout_ms=TURN_MS)
+
+    # What the group decides...
+
+    def given(self, partitions: Iterable[TopicPartition]) -> None:
+        """These are ours, and nothing of them is read through this consumer."""
+        lanes: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for at in sorted(partitions):
+            lanes[at.partition].append(at)
+            self._consumer.pause(at)
+        self._share = Share(dict(lanes))
+
+    async def taken(self) -> None:
+        """They are not ours any more: wait, within limits, until what is in hand is done."""
+        if self._share is not None:
+            self._share.over.request()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RELEASE_LIMIT_S):
+                    await self._share.released.wait()
+
+
+class Share:
+    """What one member has between two rebalances.
+
+    Attributes:
+        lanes: by number, the partitions that have it.
+        over: requested once it is taken, or to be given up.
+        released: set by whoever works on it, once nothing of it is in hand any more.
+    """
+
+    def __init__(self, lanes: Mapping[int, list[TopicPartition]]) -> None:
+        self.lanes = lanes
+        self.over = Stop()
+        self.released = asyncio.Event()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped there
+    """Hears what the group decides; whatever is raised here is logged by the client and lost."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - the client's signature
+        await self._membership.taken()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        self._membership.given(assigned)

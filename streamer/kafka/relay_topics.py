@@ -1,0 +1,182 @@
+"""The topics around a relay: which it reads, and which it writes and makes if they are not there.
+
+What is there is read and compared, never altered, like all topics. This room must never let a relay begin where a
+record would find no place: on a partition that its topic does not have, or in a topic that takes small records only.
+
+Question: which are the inputs, where `P.all` exists? Choice: `P.all` alone if `kafka.all_topic` says that every event
+goes there, but for a group that has read the three event topics before: it stays with them, because they too hold
+every event, and a change would repeat what it has passed on. The other way round, with `all_topic` switched off, the
+group's topic is not written any more: that is for a person. Rejected: to look whether the topic exists; one that was
+switched off would be read for ever without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from streamer.config import KafkaSettings
+from streamer.errors import Misconfigured, Unready
+from streamer.kafka import administration
+from streamer.kafka.administration import Found
+from streamer.kafka.connection import Connection
+from streamer.kafka.topics import LARGEST_MESSAGE, LIMIT_S, REPLICAS, Names
+from streamer.kafka.writer import LARGEST_RECORD
+
+DEAD: Final = "dead-letter"
+SMALLEST_LIMIT: Final = 1_000_000  # bytes of a message that any topic of ours must take; Kafka's default is above it
+MARGIN: Final = LARGEST_MESSAGE - LARGEST_RECORD  # what a batch adds to a record
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A topic to write to: `largest` is what a record of it may have, before compression."""
+
+    topic: str
+    partitions: int
+    largest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plumbing:
+    """What a relay reads and writes, and sentences an operator should read."""
+
+    inputs: tuple[str, ...]
+    output: Outlet
+    dead: Outlet
+    warnings: tuple[str, ...] = ()
+
+
+async def ensure(
+    connection: Connection, settings: KafkaSettings, *, group: str, output: str, reports: bool = False
+) -> Plumbing:
+    """Choose the inputs, create what is missing of the outputs, and compare what is there.
+
+    Args:
+        connection: where Kafka is.
+        settings: the prefix, and how topics are made.
+        group: the relay's consumer group, whose history counts.
+        output: the suffix of its topic.
+        reports: it reads `P.snapshots`; else the events.
+
+    Raises:
+        Misconfigured: a right is missing, or a topic cannot carry what the relay would write.
+        Unready: Kafka cannot be reached in time, or a topic is missing and is not ours to create.
+    """
+    names = Names(settings.topic_prefix)
+    admin = connection.admin()
+    with connection.reaching("look after the topics of the relay"):
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await admin.start()
+                inputs = (names.snapshots,) if reports else await _events(admin, names, settings, group)
+                count = await _counted(admin, inputs)
+                wanted = {names.of(output): count, names.of(DEAD): settings.event_partitions}
+                await _complete(admin, settings, wanted)
+                found = await administration.described(admin, tuple(wanted))
+        finally:
+            await admin.close()
+    written, dead = found[names.of(output)], found[names.of(DEAD)]
+    _check_room(names.of(output), written.partitions, inputs, count)
+    return Plumbing(
+        inputs,
+        _outlet(names.of(output), written),
+        _outlet(names.of(DEAD), dead),
+        tuple(_oddities(settings, found)),
+    )
+
+
+# The inputs...
+
+
+async def _events(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings, group: str) -> tuple[str, ...]:
+    """All event topics, or the one that holds every event."""
+    read = {at.topic for at, next_ in (await admin.list_consumer_group_offsets(group)).items() if next_.offset >= 0}
+    if read & set(names.events):
+        return names.events
+    if names.all in read and not settings.all_topic:
+        raise Misconfigured(
+            f"kafka.all_topic is false, and group {group} has read {names.all}, which nobody writes then",
+            hint="set kafka.all_topic: true, or give another --group: it begins anew and repeats what is there",
+        )
+    return (names.all,) if settings.all_topic else names.events
+
+
+async def _counted(admin: AIOKafkaAdminClient, inputs: Sequence[str]) -> int:
+    """The partitions that each of them has."""
+    if missing := await administration.missing(admin, inputs):
+        raise Unready(
+            f"these topics do not exist: {', '.join(sorted(missing))}",
+            hint="check kafka.topic_prefix and kafka.all_topic; `streamer run` makes the topics when it starts",
+        )
+    counts = {name: topic.partitions for name, topic in (await administration.described(admin, inputs)).items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
+        raise Misconfigured(
+            f"the event topics must have the same number of partitions: {told}",
+            hint="add partitions to the smaller ones with kafka-topics --alter --partitions",
+        )
+    return max(counts.values())
+
+
+# The outputs...
+
+
+def _wanted(settings: KafkaSettings, replicas: int) -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(settings.retention * 1000)),
+        "max.message.bytes": str(LARGEST_MESSAGE),
+        "min.insync.replicas": str(min(2, replicas)),
+        "message.timestamp.type": "CreateTime",  # the record's own goes on with it
+        "message.timestamp.after.max.ms": str(2**63 - 1),
+    }
+
+
+async def _complete(admin: AIOKafkaAdminClient, settings: KafkaSettings, wanted: Mapping[str, int]) -> None:
+    missing = await administration.missing(admin, wanted)
+    if not missing:
+        return
+    if not settings.create_topics:
+        raise Unready(
+            f"kafka.create_topics is false and these topics do not exist: {', '.join(sorted(missing))}",
+            hint="create them, or set kafka.create_topics: true",
+        )
+    replicas = settings.replication_factor or min(REPLICAS, await administration.brokers(admin))
+    configs = _wanted(settings, replicas)
+    made = [NewTopic(topic, wanted[topic], replicas, topic_configs=configs) for topic in sorted(missing)]
+    await administration.create(admin, made)
+
+
+def _check_room(topic: str, has: int, inputs: Iterable[str], count: int) -> None:
+    """A partition number is kept, so it must be there."""
+    if has < count:
+        raise Misconfigured(
+            f"topic {topic} has {has} partitions, {count} are wanted, as {', '.join(inputs)} have",
+            hint=f"kafka-topics --alter --topic {topic} --partitions {count}",
+        )
+
+
+def _outlet(topic: str, found: Found) -> Outlet:
+    limit = int((found.settings or {}).get("max.message.bytes", LARGEST_MESSAGE))
+    if limit < SMALLEST_LIMIT:
+        raise Misconfigured(
+            f"topic {topic}: max.message.bytes is {limit}, at least {SMALLEST_LIMIT} is needed",
+            hint=f"kafka-configs --alter --topic {topic} --add-config max.message.bytes={LARGEST_MESSAGE}",
+        )
+    return Outlet(topic, found.partitions, min(limit - MARGIN, LARGEST_RECORD))
+
+
+def _oddities(settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
+    """What works, but not as wanted."""
+    for topic, there in found.items():
+        if there.settings is None:
+            yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
+            continue
+        for key, value in _wanted(settings, there.replicas).items():
+            if there.settings.get(key) != value:
+                yield f"topic {topic}: {key} is {there.settings.get(key)}, {value} is wanted"

@@ -1,0 +1,88 @@
+"""`streamer siem`, as called by a person and in a pipe."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streamer.commands.siem import command
+from streamer.errors import Misconfigured
+from streamer.invocation import Invocation
+from streamer.siem import detections
+from streamer.siem.pipelines.catalogue import PIPELINES
+from tests.siem.renderings import calls, deployment
+
+NAMES = (*PIPELINES, "sigma")
+
+
+def call(*arguments: str, **environ: str) -> Result:
+    """Call the command, with keys of the configuration as variables."""
+    return CliRunner().invoke(command, list(arguments), obj=Invocation(environ))
+
+
+@pytest.mark.parametrize(("name", "chosen"), list(calls()))
+def test_what_is_printed_is_the_rendering(name: str, chosen: dict[str, str]) -> None:
+    """Standard output is the configuration and nothing else, so that `>` makes a file to run."""
+    options = [part for key, value in chosen.items() for part in (f"--{key}", value)]
+    told = call(name, *options, STREAMER_KAFKA__TOPIC_PREFIX="acme")
+
+    assert told.exit_code == 0
+    assert told.stderr == ""
+    assert told.stdout == PIPELINES[name].render(deployment({"topic_prefix": "acme"}), **chosen)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_helps_with_examples_that_parse(name: str) -> None:
+    """Every subcommand has two examples, and each has the options that it is shown with."""
+    told = call(name, "--help")
+    examples = [line.strip() for line in told.stdout.splitlines() if line.strip().startswith(f"streamer siem {name} ")]
+
+    assert told.exit_code == 0
+    assert len(examples) == 2
+    for example in examples:
+        arguments = shlex.split(example.partition(">")[0].partition("&&")[0])[3:]
+        command.commands[name].make_context(name, arguments, obj=Invocation({}))
+
+
+def test_it_needs_no_source() -> None:
+    """Whoever runs the collector has neither the accounts' keys nor the sources."""
+    assert call("vector").exit_code == 0
+
+
+def test_a_choice_that_is_none_is_refused() -> None:
+    """A destination that a collector does not have is wrong usage, with those that it has."""
+    told = call("logstash", "--to", "splunk")
+
+    assert told.exit_code == 2
+    assert "sentinel" in told.stderr
+
+
+def test_what_cannot_work_ends_as_misconfigured() -> None:
+    """The sentence of the renderer is what ends the command, and nothing is printed before it."""
+    told = call("logstash", STREAMER_REGISTRY__BEARER_TOKEN="t")
+
+    assert isinstance(told.exception, Misconfigured)
+    assert told.stdout == ""
+
+
+def test_rules_are_written_and_named(tmp_path: Path) -> None:
+    """Every rule lands in the folder, which is made, and its path is printed."""
+    folder = tmp_path / "new" / "rules"
+    told = call("sigma", "--out", str(folder))
+
+    assert told.exit_code == 0
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == dict(detections.rules())
+    assert told.stdout.split() == [str(folder / name) for name in detections.rules()]
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    """A file in the way is named with the option."""
+    (tmp_path / "file").write_text("")
+
+    told = call("sigma", "--out", str(tmp_path / "file" / "rules"))
+
+    assert isinstance(told.exception, Misconfigured)
+    assert "--out" in str(told.exception)

@@ -1,0 +1,1 @@
+"""Lines for SIEMs, kept for ever: `<schema>/<its version>/<case>.json`, byte for byte as `siem.forms` writes them."""

@@ -1,0 +1,1 @@
+"""Tests of `siem`: each file mirrors one of the package."""
