@@ -136,7 +136,7 @@ class Walk:
 
     Attributes:
         paging: `keyset` or `skip`.
-        pages, requests: replies used, and tries in all.
+        pages, requests: replies used, and tries in all, for this walk and those before it that came to nothing.
         rows: on all pages used.
         server_count: the server's own `Count`.
         server_date: the last reply's `Date` (ms); None where none was sent.

@@ -81,6 +81,16 @@ class IntersightSource:
         """Close all connections."""
         await self._client.aclose()
 
+    @property
+    def requests(self) -> int:
+        """How many were sent so far, whatever for."""
+        return self._client.requests
+
+    @property
+    def damaged(self) -> int:
+        """How many values of users and audit records were cut or left out so far."""
+        return self._directory.damaged + self._audit.damaged
+
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
         """All tokens of the account, complete.
 
@@ -99,9 +109,13 @@ class IntersightSource:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
         return await look_up(self._client, moids, self._witnesses)
 
-    async def rights(self) -> Rights:
-        """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say."""
-        return await self._rights.read()
+    async def rights(self, known: str | None = None) -> Rights:
+        """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say.
+
+        Args:
+            known: `Rights.seen` as it is remembered; what differs from it is asked for more than once.
+        """
+        return await self._rights.read(known)
 
     async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
         """What was done to these tokens, and these users' logouts, from `since` to `until` (ms, the server's clock).
