@@ -168,6 +168,7 @@ class Snapshot:
         unchanged: Moids whose bytes are those the state was written from; nothing of them was decoded.
         rows: every other row, by Moid.
         unknown: properties met that this version does not know.
+        believed: the server's clock, where the replies' `Date` headers are not to be believed.
     """
 
     snapshot_id: str
@@ -179,11 +180,12 @@ class Snapshot:
     unchanged: frozenset[str]
     rows: Mapping[str, Sighting]
     unknown: int = 0
+    believed: ServerClock | None = None
 
     @property
     def clock(self) -> ServerClock:
-        """The server's clock as the replies' `Date` headers tell it."""
-        return self.walk.clock
+        """The server's clock to go by."""
+        return self.believed or self.walk.clock
 
     def __contains__(self, moid: str) -> bool:
         return moid in self.unchanged or moid in self.rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
+from streamer.intersight.servertime import ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
@@ -50,6 +52,7 @@ class IntersightSource:
         self._page_size = settings.page_size
         self._clock = clock
         self._paging = Paging(settings.name)
+        self._server_time = ServerTime()
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
         self._client = Client(
@@ -103,7 +106,8 @@ class IntersightSource:
         seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
         moids = seen.unchanged | seen.rows.keys()
         self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
-        return seen
+        told = None if seen.walk.server_date is None else seen.walk.clock
+        return replace(seen, believed=self._server_time.after(told))
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
