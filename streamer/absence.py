@@ -5,9 +5,27 @@ many, all at once, or a change of what we may see, and they are held for a perso
 are believed to be deleted only when the API itself says, asked for them by Moid, that they do not exist; every other
 answer means that nobody knows, and the deletion waits. No verdict is ever reached from silence.
 
+Question: which clock tells what is young or expired, where the server's `Date` may be wrong. Choice: the server's, and
+ours against it: what we published less than the lag ago, and is young by our own clock, is young whatever `Date` says;
+and for the guards nothing expires by a `Date` over an hour ahead of us, or any date would open them. Rejected: ours
+alone, which a worker's wrong clock would put in the place of the truth; to remember births in memory, which a crash
+forgets: the row knows all that is asked.
+
 Question: what becomes of tokens whose hold was discarded, while they are still missing? Choice: a person said that they
-are there, so they stay known and are let alone until they are seen again. Rejected: to weigh them anew; they would be
-held again a poll later, or, where few are missing, be published against that person's word.
+are there, so they stay known and are let alone: until they are seen again, until they expire, or for seven days, as
+long as a wrong deletion is remembered; then they are weighed like any other. Rejected: to weigh them anew at once, for
+they would be held again a poll later, or, where few are missing, be published against that person's word; to let them
+alone for ever, for what is really gone would never be told and never leave the state.
+
+Question: what of tokens past their time, when too many others are missing. Choice: they wait too, unasked: how long the
+service lists a token after its end is not known, so a lost privilege may hide those as well, and the answer by Moid is
+then as worthless as for the others. Rejected: to hold them, for nobody needs to look into what ends by itself.
+
+Question: what we may see has changed, and be it that a right was added. Choice: from then on every unexpired deletion
+is held, since nobody can tell whether another right was lost with it. What we may see is remembered once; only the
+release of a hold with that reason accepts what it has become. If it becomes again what it was, all that vanishes after
+that goes its usual way; what is held stays held until it returns or is released. A discard accepts nothing: who says
+that the tokens are there says that we do not see them all. Rejected: to accept a change by ourselves after a while.
 """
 
 from __future__ import annotations
@@ -24,7 +42,10 @@ from streamer.tokens import Audit, AuditRecord, Finding, Gone
 OF_TOKENS: Final = "iam.OAuthToken"
 OF_USERS: Final = "iam.User"
 LOGOUT: Final = "Logout"
+RIGHTS_CHANGED: Final = "rights_changed"  # the gravest reason of a hold: what the API says by Moid is in doubt, too
+DISCARDED_FOR_MS: Final = 7 * 86_400_000  # a person's word that tokens are there, for those that do not expire before
 OTHER_DEEDS: Final = ("creat", "modif", "updat", "patch", "post", "login")  # how records begin that tell of no deletion
+MOST_AHEAD_MS: Final = 3_600_000  # of our clock, for the guards to go by the server's
 A_LIST: Final = 5  # a list of so many that goes empty is not believed
 
 
@@ -84,7 +105,8 @@ def weigh(
     """Whether the missing tokens may be asked for.
 
     What is held stays held, also when it expires; a person lets it go, or it returns. What is missing because its time
-    is over counts for nothing, held or not. A token no older than the replica lag may not be everywhere yet, and waits.
+    is over counts for nothing, held or not, nor does what is let alone after a discard; but while too much is missing
+    it waits as well. A token no older than the replica lag may not be everywhere yet, and waits.
 
     Args:
         row: the source's row; its hold is the one that stands.
@@ -95,18 +117,17 @@ def weigh(
         emptied: the snapshot has no row at all.
         rights_changed: what we may see is not what it was.
     """
-    now = poll.clock.best(poll.detected_at)
-    open_ = [moid for moid in missing if not is_discarded(row, tokens[moid])]
+    now = _credible(poll, poll.detected_at)
+    open_ = [moid for moid in missing if not _is_let_alone(row, tokens[moid], now)]
     standing = {moid for moid in open_ if in_hold(row, tokens[moid])}
     released = row.hold is not None and row.hold.released
     unsettled = {m for m in open_ if not _expired(tokens[m], now) and not (released and m in standing)}
     listed = sum(_was_listed(row, token) for token in tokens.values()) if emptied else 0
     reason = _reason(tokens, unsettled, poll, guard, emptied=listed >= A_LIST, rights_changed=rights_changed)
-    stopped = unsettled if reason else set()
+    held = standing | (unsettled if reason else set())
+    stopped = set(open_) if reason else held
     if released:  # one hold at a time: what would be a new one waits until this one is done
-        held = set()
-    else:
-        stopped = held = stopped | standing
+        held, stopped = set(), stopped - standing
     askable = tuple(m for m in open_ if m not in stopped and not _young(tokens[m], poll))
     return Weighed(frozenset(held), askable, reason if held - standing else None)
 
@@ -117,8 +138,15 @@ def in_hold(row: SourceRow, token: TokenRow) -> bool:
 
 
 def is_discarded(row: SourceRow, token: TokenRow) -> bool:
-    """Whether a token is missing and a person said that it is there all the same."""
+    """Whether a token is missing and a person said that it is there all the same; once written so, it has no hold."""
     return token.status is Status.HELD and not in_hold(row, token)
+
+
+def _is_let_alone(row: SourceRow, token: TokenRow, now: int) -> bool:
+    """Whether it was discarded a short time ago, which its row tells from the next accepted poll on, and lives on."""
+    if not is_discarded(row, token) or _expired(token, now):
+        return False
+    return token.hold_id is not None or now - token.seen_at <= DISCARDED_FOR_MS
 
 
 def _was_listed(row: SourceRow, token: TokenRow) -> bool:
@@ -139,10 +167,10 @@ def _reason(
     if not unsettled:
         return None
     if rights_changed:
-        return "rights_changed"
+        return RIGHTS_CHANGED
     if emptied:
         return "emptied"
-    now = poll.clock.best(poll.detected_at)
+    now = _credible(poll, poll.detected_at)
     known = sum(token.known and not _expired(token, now) for token in tokens.values())
     since = poll.detected_at - guard.window_ms
     recent = sum(_counts_as_recent(token, since, poll) for token in tokens.values())
@@ -153,15 +181,28 @@ def _counts_as_recent(token: TokenRow, since: int, poll: Poll) -> bool:
     """Whether its deletion was published since then, neither released by a person nor an expiry."""
     if token.deleted_at is None or token.known or token.deleted_at < since or token.hold_id is not None:
         return False
-    return not _expired(token, poll.clock.best(token.deleted_at))
+    return not _expired(token, _credible(poll, token.deleted_at))
 
 
 def _expired(token: TokenRow, now: int) -> bool:
     return token.expiration_time is not None and token.expiration_time <= now
 
 
+def _credible(poll: Poll, ours: int) -> int:
+    """The server's time at our time `ours`, unless it is so far ahead that it would end every token."""
+    return min(poll.clock.best(ours), ours + MOST_AHEAD_MS)
+
+
 def _young(token: TokenRow, poll: Poll) -> bool:
-    return token.create_time is not None and poll.started_at - token.create_time <= poll.replica_lag_ms
+    """Whether it may not be everywhere yet; without a CreateTime it may be as young as what wrote its row.
+
+    By the server's clock, or by ours, as long as we published something of it less than the lag ago: a wrong clock of
+    ours delays a verdict for no longer.
+    """
+    born = token.seen_at if token.create_time is None else token.create_time
+    told = token.last_event_at is not None and poll.detected_at - token.last_event_at <= poll.replica_lag_ms
+    ours = told and token.create_time is not None and poll.detected_at - token.create_time <= poll.replica_lag_ms
+    return ours or poll.started_at - born <= poll.replica_lag_ms
 
 
 def hold_after(row: SourceRow, held: Collection[str], *, hold_id: str, now: int, reason: str | None) -> Hold | None:
@@ -172,12 +213,13 @@ def hold_after(row: SourceRow, held: Collection[str], *, hold_id: str, now: int,
         held: all Moids that stand in the hold now.
         hold_id: for a new one.
         now: the worker's clock.
-        reason: of a new one.
+        reason: of a new one; `rights_changed` also takes the place of another.
     """
     if not held:
         return None
     before = row.hold or Hold(hold_id, now, reason or "threshold", 0, "")
-    return Hold(before.hold_id, before.since, before.reason, len(held), moids_sha256(held), before.released)
+    gravest = RIGHTS_CHANGED if reason == RIGHTS_CHANGED else before.reason
+    return Hold(before.hold_id, before.since, gravest, len(held), moids_sha256(held), before.released_at)
 
 
 def moids_sha256(moids: Iterable[str]) -> str:

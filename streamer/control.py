@@ -9,7 +9,8 @@ effect, and a hold that was dealt with is gone, so even a topic that is read aga
 the commands that were seen, which would have to be kept for ever.
 
 Question: must a discard name number and hash? Choice: what it names must match; what it leaves out is not compared. It
-publishes nothing, so to discard "whatever is held there" is safe, which can never be said of a release.
+publishes nothing, so to discard "whatever is held there" is safe, which can never be said of a release. What was
+released may still be discarded, as far as it is not published: that is how a release is called off.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The deletions of one source that wait for a person, as the log has them; `moids` are sorted, `since` is ms UTC.
+    """The deletions of one source that wait for a person, as the log has them; `moids` are sorted, instants ms UTC.
 
     What it counts and hashes are the rows themselves, so a person orders about nothing but what can be shown.
     """
@@ -100,6 +101,7 @@ class Held:
     since: int
     reason: str
     moids: tuple[str, ...]
+    released_at: int | None = None
 
     @classmethod
     def of(cls, source: str, state: SourceState) -> Held | None:
@@ -108,7 +110,7 @@ class Held:
         if row is None or row.hold is None:
             return None
         hold = row.hold
-        return cls(source, row.epoch, hold.hold_id, hold.since, hold.reason, held_moids(state))
+        return cls(source, row.epoch, hold.hold_id, hold.since, hold.reason, held_moids(state), hold.released_at)
 
     @property
     def moids_sha256(self) -> str:
@@ -174,12 +176,15 @@ def _differences(command: Command, row: SourceRow, now: int, source: str) -> Ite
 
 
 def _differences_of_hold(command: Command, row: SourceRow, held: Collection[str]) -> Iterator[str]:
-    if row.hold is None:
+    hold, must_name = row.hold, command.action == RELEASE
+    if hold is None:
         yield "nothing is held"
         return
-    if command.hold_id != row.hold.hold_id:
-        yield f"it names hold {command.hold_id!r}, the present one is {row.hold.hold_id}"
-    must_name = command.action == RELEASE
+    if command.hold_id != hold.hold_id:
+        yield f"it names hold {command.hold_id!r}, the present one is {hold.hold_id}"
+    elif must_name and hold.released_at is not None:
+        yield f"it was released at {avro.rfc3339(hold.released_at)}, and {len(held)} deletions are still being verified"
+        return  # what differs beside that has an end by itself
     if command.expect != len(held) and (must_name or command.expect is not None):
         yield f"it expects {command.expect} deletions, {len(held)} are held"
     ours = moids_sha256(held)

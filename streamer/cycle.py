@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from streamer import batch, control, judgement, report
+from streamer.absence import RIGHTS_CHANGED
 from streamer.batch import Batch
 from streamer.control import Command, NoCommand
 from streamer.gather import Gatherer, Source
@@ -32,7 +33,10 @@ class Ledger(Protocol):
         """All of a batch or nothing, on top of what `restore` gave; `Doubt` or `Fenced` if that is not certain."""
 
     async def commands(self, source: str, after: int | None) -> tuple[tuple[int, bytes], ...]:
-        """What people ordered for the source: (offset, value) of each command from the offset `after` on."""
+        """What people ordered for the source: (offset, value) of each command from the offset `after` on.
+
+        Raises `Unheard` if that cannot be read; the state is as certain as before.
+        """
 
 
 class Cycle:
@@ -71,7 +75,7 @@ class Cycle:
     async def obey(self) -> tuple[Answer, ...]:
         """Let the commands act that people gave since; each effect moves in one transaction with its offset.
 
-        A release acts on the next look: what is held is looked up again then.
+        A release acts on the next look: what is held is looked up again then. `Unheard`: nothing was done.
         """
         _, row = self._known()
         answers = []
@@ -93,16 +97,15 @@ class Cycle:
         refused = control.verdict(command, row, control.held_moids(state), self._clock(), source=self._policy.source)
         if refused is not None:
             return replace(row, answer=refused), refused
-        hold = row.hold
-        if hold is not None and command.action == control.RELEASE:
-            hold, detail = (
-                replace(hold, released=True),
-                f"{len(control.held_moids(state))} deletions are let go: each is looked up again now",
-            )
+        if row.hold is not None and command.action == control.RELEASE:
+            seen = None if row.hold.reason == RIGHTS_CHANGED else row.rights  # to be remembered anew: a person knows
+            row = replace(row, hold=replace(row.hold, released_at=self._clock()), rights=seen)
+            detail = f"{len(control.held_moids(state))} deletions are let go: each is looked up again now"
         else:
-            hold, detail = None, "the hold is dropped; the tokens stay known"
+            row = replace(row, hold=None)
+            detail = "the hold is dropped; its tokens stay known, for seven days or until they expire or are seen again"
         answer = Answer(command.command_id, control.DONE, detail)
-        return replace(row, hold=hold, rights=None, answer=answer), answer  # a person saw what changed, if it did
+        return replace(row, answer=answer), answer
 
     async def look(self) -> Look:
         """Read a snapshot, and ask for what it lacks. Writes nothing and may be cancelled at any point."""
@@ -122,6 +125,7 @@ class Cycle:
             account_moid=row.account_moid,
             started_at=look.started_at,
             finished_at=self._clock(),
+            requests=look.requests,
             baseline=row.complete is None,
         )
         await self._commit(batch.rejected(self._policy.form, row, told))

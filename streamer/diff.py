@@ -36,10 +36,20 @@ def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ..
         before: the state's rows; those published as deleted are not known any more.
         after: a complete snapshot, made against the digests of these rows.
     """
-    found = (_compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
+    found = (compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
     returned = (Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT)
     gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
     return tuple(sorted((*filter(None, found), *returned, *gone), key=lambda change: change.moid))
+
+
+def compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
+    """What one sighting means beside the row that is known, if there is one; None: nothing new."""
+    if row is None or not row.known:
+        return Change(Kind.CREATED, moid, seen)
+    if row.meaning == seen.meaning:
+        return Change(Kind.RETURNED, moid, seen) if row.status in ABSENT else None
+    before = avro.decode_token(row.datum)
+    return Change(Kind.MODIFIED, moid, seen, before, _differing(before, seen.token))
 
 
 def missing(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[str, ...]:
@@ -51,15 +61,6 @@ def change_kinds(fields: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of change that these fields mean, in the order of the contract; ModTime adds nothing to others."""
     kinds = tuple(kind for kind, names in _KINDS.items() if not names.isdisjoint(fields))
     return kinds or (("metadata",) if fields else ())
-
-
-def _compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
-    if row is None or not row.known:
-        return Change(Kind.CREATED, moid, seen)
-    if row.meaning == seen.meaning:
-        return Change(Kind.RETURNED, moid, seen) if row.status in ABSENT else None
-    before = avro.decode_token(row.datum)
-    return Change(Kind.MODIFIED, moid, seen, before, _differing(before, seen.token))
 
 
 def _differing(before: Token, after: Token) -> tuple[str, ...]:

@@ -8,6 +8,7 @@
     |-- Fenced             (4)    another writer holds the transactional id; drop all, restore, poll again
     |-- Transient          (1)    a border did not answer as it should; the same call may succeed later
     |   |-- Unready               Kafka or the registry is not there yet; wait and say so
+    |   |-- Unheard               what people ordered cannot be read; do without, and ask again at the next poll
     |   `-- Doubt                 a commit's outcome is unknown or failed; restore before anything else
     `-- Rejected           (1)    this poll is void; `reason` is one stable code of the snapshot report
         `-- ApiError              the API answered with an error: status, code, messageId, traceId
@@ -56,6 +57,10 @@ class Transient(StreamerError):
 
 class Unready(Transient):
     """Kafka or the registry cannot be used yet."""
+
+
+class Unheard(Transient):
+    """What people ordered cannot be read; nothing else depends on it."""
 
 
 class Doubt(Transient):

@@ -7,19 +7,19 @@ token that was proven gone in an earlier poll, while a record of why is waited f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from streamer import absence, avro, diff, log
+from streamer import absence, avro, diff, lag, log
 from streamer.absence import Weighed
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.judgement import Look, Memory, Policy, poll_of
 from streamer.log import say
 from streamer.state import SourceRow, SourceState, TokenRow
-from streamer.steps import last_shown
-from streamer.tokens import Audit, Finding, Gone, Rights, Sighting, Snapshot
+from streamer.steps import is_refresh, last_shown, was_first
+from streamer.tokens import Audit, Finding, Gone, Rights, Sighting, Snapshot, Unsure
 
 AUDIT_HINT: Final = (
     "deletions are told without an actor; let the role read aaa/AuditRecords, or set audit.enabled: false"
@@ -29,8 +29,16 @@ AUDIT_HINT: Final = (
 class Source(Protocol):
     """Where tokens are seen. What it raises is `Rejected`, with as much of the walk as there was."""
 
-    async def rights(self) -> Rights:
-        """Whom the API takes us for, and what we may see."""
+    @property
+    def requests(self) -> int:
+        """How many it sent so far, whatever for."""
+
+    @property
+    def damaged(self) -> int:
+        """How many values it cut or left out so far, of users and of audit records."""
+
+    async def rights(self, known: str | None = None) -> Rights:
+        """Whom the API takes us for, and what we may see; `known`: as remembered, so that a change is made sure of."""
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
         """All tokens. `known`: by digest, the Moid of every row that need not be decoded again."""
@@ -56,9 +64,19 @@ class Gatherer:
 
     async def look(self, state: SourceState, row: SourceRow, memory: Memory) -> Look:
         """Read a snapshot and what belongs to it. Writes nothing and may be cancelled at any point."""
+        requests, damaged = self._source.requests, self._source.damaged
+        look = await self._look(state, row, memory)
+        rows = look.snapshot.rows.values() if look.snapshot else ()
+        return replace(
+            look,
+            requests=self._source.requests - requests,
+            damaged=self._source.damaged - damaged + sum(seen.damaged for seen in rows),
+        )
+
+    async def _look(self, state: SourceState, row: SourceRow, memory: Memory) -> Look:
         started_at = self._clock()
         try:
-            rights = None if row.account_moid and row.rights is not None else await self._source.rights()
+            rights = await self._first_rights(row)
             seen = await self._source.snapshot({t.raw: moid for moid, t in state.tokens.items() if t.known})
             account = row.account_moid or (rights.account_moid if rights else None)
             _check_account(account, seen.account_moid, seen)
@@ -68,7 +86,18 @@ class Gatherer:
             return Look(started_at, rejected=rejected)
         poll = poll_of(self._policy, row, seen, account, self._clock())
         look = await self._looked_up(memory, poll, look, seen)
-        return await self._with_witnesses(state.tokens, poll, look)
+        return await self._with_witnesses(state.tokens, memory, poll, look)
+
+    async def _first_rights(self, row: SourceRow) -> Rights | None:
+        """What we may see, where it is not remembered; it can wait once it is known whose the tokens are."""
+        if row.account_moid is not None and row.rights is not None:
+            return None
+        try:
+            return await self._source.rights(row.rights)
+        except Rejected:
+            if row.account_moid is None:
+                raise
+            return None
 
     async def _weighed(self, state: SourceState, row: SourceRow, memory: Memory, look: Look, seen: Snapshot) -> Look:
         """Weigh what is missing, by what we may see now; without an answer about that nobody is asked for it."""
@@ -79,15 +108,14 @@ class Gatherer:
 
         def weigh(*, rights_changed: bool) -> Weighed:
             guard, emptied = self._policy.guard, len(seen) == 0
-            return absence.weigh(
-                row, state.tokens, missing, poll, guard, emptied=emptied, rights_changed=rights_changed
-            )
+            how = {"emptied": emptied, "rights_changed": rights_changed}
+            return absence.weigh(row, state.tokens, missing, poll, guard, **how)
 
         weighed, rights = weigh(rights_changed=False), look.rights
         settled = {m for m in missing if m in memory.proven or absence.in_hold(row, state.tokens[m])}
         if rights is None and not settled.issuperset((*weighed.askable, *weighed.held)):
             try:
-                rights = await self._source.rights()
+                rights = await self._source.rights(row.rights)
             except Rejected:
                 askable = tuple(moid for moid in weighed.askable if moid in settled)
                 return replace(look, weighed=replace(weighed, askable=askable))
@@ -99,16 +127,18 @@ class Gatherer:
         """Add what the API says of the tokens that may be asked for; those it shows are as good as listed."""
         known = {moid: memory.proven[moid] for moid in look.weighed.askable if moid in memory.proven}
         asked = [moid for moid in look.weighed.askable if moid not in known]
-        findings = {**known, **(await self._source.look_up(asked) if asked else {})}
+        answers = await self._source.look_up(asked) if asked else {}
+        findings = {**known, **answers}
         found = {
             moid: finding
             for moid, finding in findings.items()
             if isinstance(finding, Sighting) and agree(poll.account_moid, finding.token.account_moid)
         }
         merged = replace(seen, rows={**seen.rows, **found})
-        return replace(look, snapshot=merged, findings=findings, requests=look.requests + len(asked))
+        traces = (answer.trace_id for answer in answers.values() if not isinstance(answer, Unsure))
+        return replace(look, snapshot=merged, findings=findings, trace_ids=tuple(filter(None, traces)))
 
-    async def _with_witnesses(self, tokens: Mapping[str, TokenRow], poll: Poll, look: Look) -> Look:
+    async def _with_witnesses(self, tokens: Mapping[str, TokenRow], memory: Memory, poll: Poll, look: Look) -> Look:
         """Add whose the gone tokens were, who may have deleted them, and who the users of changed tokens are."""
         gone = {moid: f for moid, f in look.findings.items() if isinstance(f, Gone)}
         owned = {moid: avro.decode_token(tokens[moid].datum).user_moid for moid in gone}
@@ -116,14 +146,26 @@ class Gatherer:
         audit = await self._audit(tokens, poll, gone, owners) if gone and self._policy.audit_wait is not None else None
         users: Mapping[str, UserInfo] = {}
         if self._policy.users and look.snapshot is not None:
-            changed = {
-                seen.token.user_moid
-                for moid, seen in look.snapshot.rows.items()
-                if seen.token.user_moid and (moid not in tokens or tokens[moid].meaning != seen.meaning)
-            }
-            wanted = changed | set(owners.values())
+            told = self._told(tokens, look.snapshot, memory, poll)
+            wanted = {user for seen in told if (user := seen.token.user_moid)} | set(owners.values())
             users = await self._source.users(sorted(wanted)) if wanted else {}
         return replace(look, owners=owners, audit=audit, users=users)
+
+    def _told(
+        self, tokens: Mapping[str, TokenRow], snapshot: Snapshot, memory: Memory, poll: Poll
+    ) -> Iterator[Sighting]:
+        """The rows that will give an event: nobody is asked for the user of one that gives none."""
+        distrusted = lag.stale(tokens, snapshot, poll, memory.stale).keys() | lag.ghosts(tokens, snapshot, poll)
+        for moid, seen in snapshot.rows.items():
+            if moid in distrusted:
+                continue
+            row = tokens.get(moid)
+            if row is None or not row.known:
+                silent = self._policy.silent and row is None and was_first(poll, seen.token)
+            else:
+                silent = row.meaning == seen.meaning or (self._policy.suppress and is_refresh(moid, row, seen))
+            if not silent:
+                yield seen
 
     async def _audit(
         self, tokens: Mapping[str, TokenRow], poll: Poll, gone: Mapping[str, Gone], owners: Mapping[str, str]

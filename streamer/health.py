@@ -47,6 +47,7 @@ class SourceHealth:
         held: deletions that wait for a person.
         last_accepted_at: when the last accepted snapshot was judged, ms UTC.
         last_verdict, last_reason: of the last report.
+        damaged: values that were cut, repaired or nulled since this worker took it.
     """
 
     source: str
@@ -61,6 +62,7 @@ class SourceHealth:
     last_accepted_at: int | None = None
     last_verdict: str | None = None
     last_reason: str | None = None
+    damaged: int = 0
 
     def healthy(self, now: int) -> bool:
         """Whether nothing is held and it was read within 3 intervals of `now` (ms UTC)."""

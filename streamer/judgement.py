@@ -66,7 +66,9 @@ class Look:
         audit: who may have deleted them; None: nobody was asked.
         users: by Moid, as resolved.
         rights: what we may see; None: nobody had to ask.
-        requests: beyond those of the snapshot.
+        requests: all that the poll sent, whatever for.
+        damaged: values that were cut, repaired or nulled.
+        trace_ids: of the look-ups' replies, in order.
         rejected: why nothing is believed.
     """
 
@@ -79,6 +81,8 @@ class Look:
     users: Mapping[str, UserInfo] = field(default_factory=dict)
     rights: Rights | None = None
     requests: int = 0
+    damaged: int = 0
+    trace_ids: tuple[str, ...] = ()
     rejected: Rejected | None = None
 
 
@@ -219,13 +223,19 @@ class _Case:
         Every row of the snapshot is created, modified, suppressed, stale or unchanged.
         """
         snapshot, poll = self.snapshot, self.poll
-        told = report.accepted(poll, snapshot, baseline=self.row.complete is None, finished_at=poll.detected_at)
+        told = report.accepted(
+            poll,
+            snapshot,
+            baseline=self.row.complete is None,
+            finished_at=poll.detected_at,
+            requests=self.look.requests,
+            looked_up=self.look.trace_ids,
+        )
         suppressed = sum(self.memory.suppressed.get(moid) != meaning for moid, meaning in quiet.items())
         kinds = Counter(change.kind for change in changes)
         published = kinds[Kind.CREATED] + kinds[Kind.MODIFIED] - len(quiet)
         return replace(
             told,
-            requests=told.requests + self.look.requests,
             unchanged=len(snapshot) - published - suppressed - stale,
             suppressed=suppressed,
             stale=stale,
@@ -250,7 +260,7 @@ class _Case:
     def _accepted(self, hold: Hold | None) -> SourceRow:
         """The source's row after this poll, but for the last sequence.
 
-        What we may see is remembered once; after that only a person who orders about a hold makes us forget it.
+        What we may see is remembered once; after that only a person makes us forget it, who releases a hold for that.
         """
         seen = self.look.rights.seen if self.look.rights else None
         return replace(

@@ -6,7 +6,7 @@ of the worker's clock, `server_date` the server's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from streamer.errors import Rejected
@@ -14,6 +14,7 @@ from streamer.events import Poll
 from streamer.tokens import Snapshot, Walk
 
 DETAIL_LIMIT: Final = 1024  # characters of `detail`
+MOST_TRACES: Final = 200  # at 36 letters each 8 kB, in every report and now and then in the source's row
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,35 @@ class Report:
     trace_ids: tuple[str, ...] = ()
 
 
-def accepted(poll: Poll, snapshot: Snapshot, *, baseline: bool, finished_at: int) -> Report:
-    """The report of a poll that is believed, before anything is counted."""
+def accepted(
+    poll: Poll,
+    snapshot: Snapshot,
+    *,
+    baseline: bool,
+    finished_at: int,
+    requests: int,
+    looked_up: tuple[str, ...] = (),
+) -> Report:
+    """The report of a poll that is believed, before anything is counted.
+
+    Args:
+        poll: what its events share.
+        snapshot: what was read.
+        baseline: none was believed before.
+        finished_at: when it was judged.
+        requests: all that the poll sent.
+        looked_up: the trace ids of what was read beside the list.
+    """
     return _report(
         snapshot.walk,
+        looked_up,
         snapshot_id=snapshot.snapshot_id,
         source=poll.source,
         epoch=poll.epoch,
         account_moid=poll.account_moid,
         started_at=snapshot.started_at,
         finished_at=finished_at,
+        requests=requests,
         verdict="accepted",
         moids_sha256=snapshot.moids_sha256,
         baseline=baseline,
@@ -78,37 +98,36 @@ def rejected(
     account_moid: str | None,
     started_at: int,
     finished_at: int,
+    requests: int,
     baseline: bool,
 ) -> Report:
     """The report of a poll that must not be believed: as much as is known of how far it came."""
-    report = _report(
+    return _report(
         error.walk,
+        () if error.trace_id is None else (error.trace_id,),
         snapshot_id=snapshot_id,
         source=source,
         epoch=epoch,
         account_moid=account_moid,
         started_at=started_at,
         finished_at=finished_at,
+        requests=requests,
         verdict="rejected",
         reason=error.reason,
         detail=str(error)[:DETAIL_LIMIT],
         baseline=baseline,
     )
-    if error.trace_id is None or error.trace_id in report.trace_ids:
-        return report
-    return replace(report, trace_ids=(*report.trace_ids, error.trace_id))
 
 
-def _report(walk: Walk, **facts: Any) -> Report:
-    """What the reading tells, with the facts of the judgement."""
+def _report(walk: Walk, more: tuple[str, ...], **facts: Any) -> Report:
+    """What the reading tells, with the facts of the judgement; `more` are the trace ids of later replies."""
     return Report(
         server_date=walk.server_date,
         clock_offset_ms=None if walk.server_date is None else walk.clock.offset,
         paging=walk.paging,
         pages=walk.pages,
-        requests=walk.requests,
         rows=walk.rows,
         server_count=walk.server_count,
-        trace_ids=walk.trace_ids,
+        trace_ids=tuple(dict.fromkeys((*walk.trace_ids, *more)))[-MOST_TRACES:],
         **facts,
     )

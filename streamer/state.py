@@ -37,7 +37,7 @@ class Status(IntEnum):
 
     LIVE = 0
     WAITING = 1  # absent, and no verdict yet
-    HELD = 2  # absent, and a person must say whether that may be published
+    HELD = 2  # absent, and a person must say whether that may be published; without a hold: said that it is there
     DELETED = 3  # published as deleted; remembered for 7 days
 
 
@@ -136,7 +136,7 @@ class Complete:
 class Hold:
     """Deletions that wait for a person; `count` and `moids_sha256` are of the rows that name this hold.
 
-    `released`: a person let them go; what is still in it is looked up again, poll by poll, until nothing is.
+    `released_at`: when a person let them go; what is still in it is looked up again, poll by poll, until nothing is.
     """
 
     hold_id: str
@@ -144,7 +144,12 @@ class Hold:
     reason: str
     count: int
     moids_sha256: str
-    released: bool = False
+    released_at: int | None = None
+
+    @property
+    def released(self) -> bool:
+        """Whether a person let them go."""
+        return self.released_at is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from streamer import events, lag
 from streamer.absence import Deleted
-from streamer.diff import ABSENT, REFRESH, change_kinds
+from streamer.diff import ABSENT, REFRESH, change_kinds, compare
 from streamer.events import Derived, Event, Poll, UserInfo
 from streamer.state import Status, TokenRow, UserRow
 from streamer.tokens import Change, Kind, Sighting, Token
@@ -52,14 +52,20 @@ def is_suppressed(change: Change) -> bool:
     return change.kind is Kind.MODIFIED and change_kinds(change.fields) == REFRESH
 
 
+def is_refresh(moid: str, row: TokenRow, seen: Sighting) -> bool:
+    """The same of a known token, before it is compared with all the others."""
+    change = compare(moid, row, seen)
+    return change is not None and is_suppressed(change)
+
+
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How changes are written.
 
     Attributes:
         verdicts: the deletions that are believed, by Moid.
-        held: the absences that wait for a person, in the hold `hold_id`; any other one waits for a verdict, unless
-            it stands in a hold that was discarded: then its row stays as it is.
+        held: the absences that wait for a person, in the hold `hold_id`; any other one waits for a verdict, or, if it
+            stood in a hold that was discarded, for nothing but time: then its row names no hold.
         users: by the Moid of a token, its user, where it was resolved.
         suppress: refresh events are not published, and leave the state as it is.
         silent: tokens that were there at the first look are not published, the state is written all the same.
@@ -86,7 +92,7 @@ def steps(poll: Poll, rows: Mapping[str, TokenRow], changes: Iterable[Change], w
         row = rows.get(change.moid)
         if row is None or not row.known:
             step = _created(poll, row, _seen(change))
-            silent = writing.silent and row is None and _was_first(poll, step)
+            silent = writing.silent and row is None and was_first(poll, _seen(change).token)
             yield _silenced(step) if silent else _of_user(step, writing)
         elif change.kind is Kind.MISSING:
             yield from _missing(poll, change.moid, row, writing)
@@ -102,9 +108,8 @@ def _missing(poll: Poll, moid: str, row: TokenRow, writing: Writing) -> Iterator
         yield _of_user(_deleted(poll, moid, row, verdict), writing)
         return
     held = moid in writing.held
-    if row.status is Status.HELD and not held:
-        return
-    status, hold_id = (Status.HELD, writing.hold_id) if held else (Status.WAITING, None)
+    status = Status.HELD if held or row.status is Status.HELD else Status.WAITING
+    hold_id = writing.hold_id if held else None
     if (row.status, row.hold_id) != (status, hold_id):
         absent_since = last_shown(poll, row)
         yield Step(
@@ -117,11 +122,11 @@ def _of_user(step: Step, writing: Writing) -> Step:
     return replace(step, event=replace(step.event, user=user)) if user and step.event else step
 
 
-def _was_first(poll: Poll, step: Step) -> bool:
+def was_first(poll: Poll, token: Token) -> bool:
     """Whether a token that is new to us was there at the first look, whichever poll is the first to show it."""
-    if step.event is None or step.row is None or not step.event.baseline:
-        return False
-    return step.row.create_time is None or step.row.create_time <= poll.first_started_at
+    if token.create_time is None:
+        return poll.last_complete is None
+    return token.create_time <= poll.first_started_at
 
 
 def _silenced(step: Step) -> Step:

@@ -136,7 +136,7 @@ class Walk:
 
     Attributes:
         paging: `keyset` or `skip`.
-        pages, requests: replies used, and tries in all.
+        pages, requests: replies used, and tries in all, for this walk and those before it that came to nothing.
         rows: on all pages used.
         server_count: the server's own `Count`.
         server_date: the last reply's `Date` (ms); None where none was sent.
@@ -168,6 +168,7 @@ class Snapshot:
         unchanged: Moids whose bytes are those the state was written from; nothing of them was decoded.
         rows: every other row, by Moid.
         unknown: properties met that this version does not know.
+        believed: the server's clock, where the replies' `Date` headers are not to be believed.
     """
 
     snapshot_id: str
@@ -179,11 +180,12 @@ class Snapshot:
     unchanged: frozenset[str]
     rows: Mapping[str, Sighting]
     unknown: int = 0
+    believed: ServerClock | None = None
 
     @property
     def clock(self) -> ServerClock:
-        """The server's clock as the replies' `Date` headers tell it."""
-        return self.walk.clock
+        """The server's clock to go by."""
+        return self.believed or self.walk.clock
 
     def __contains__(self, moid: str) -> bool:
         return moid in self.unchanged or moid in self.rows

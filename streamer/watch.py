@@ -2,21 +2,25 @@
 
 Nothing one source does may end another: whatever goes wrong in a turn, its state is forgotten, the failure is said,
 and the turn is repeated after a pause, from what Kafka holds. Only what a person must change leaves this room.
+
+Question: what if people's commands cannot be read? Choice: the poll goes on without them, also where a right lacks: the
+feed must not fall silent for that. It is said once, and again when they can be read; a command stands in its topic, and
+acts when it is heard within its hour.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from streamer import log
 from streamer.cycle import Cycle
-from streamer.errors import Fenced, Misconfigured, Transient, Unready
+from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
 from streamer.log import say
 from streamer.report import Report
-from streamer.state import Answer, SourceState
+from streamer.state import SourceState
 from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
@@ -39,6 +43,7 @@ class Watch:
         self._failures = 0
         self._last_reason: str | None = None
         self._last_hold: str | None = None
+        self._hears = True
 
     async def run(self) -> None:
         """Until a stop is requested.
@@ -66,8 +71,9 @@ class Watch:
             if self._cycle.state is None:
                 await self._cycle.prepare()
                 self._restored()
-            self._answered(await self._cycle.obey())
+            await self._obey()
             look = await self._cycle.look()
+            self._health.damaged += look.damaged
         async with self._stop.allows(FINISH_S):
             report = await self._cycle.settle(look)
         self._tell(report)
@@ -95,9 +101,24 @@ class Watch:
             health.last_accepted_at = row.complete.accepted_at
         health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
 
-    def _answered(self, answers: Iterable[Answer]) -> None:
+    async def _obey(self) -> None:
+        """Let commands act and say how each was answered; one line when they cannot be heard, and when they can again.
+
+        Nothing was done where they cannot be read, so the state is still certain.
+        """
+        source = self._health.source
+        try:
+            answers = await self._cycle.obey()
+        except Unheard as unheard:
+            if self._hears:
+                say("commands.unheard", level=log.WARNING, source=source, reason=str(unheard), hint=unheard.hint)
+            self._hears = False
+            return
+        if not self._hears:
+            say("commands.heard", source=source)
+        self._hears = True
         for answer in answers:
-            say("command.answered", source=self._health.source, outcome=answer.outcome, detail=answer.detail)
+            say("command.answered", source=source, outcome=answer.outcome, detail=answer.detail)
 
     def _tell(self, report: Report) -> None:
         """One line for a poll that changed something, or whose reason to be rejected is a new one."""
@@ -126,16 +147,19 @@ class Watch:
 
     def _tell_hold(self, report: Report) -> None:
         """One line for a hold that is a new one: a person is wanted."""
-        if report.hold_id is not None and report.hold_id != self._last_hold:
+        state = self._cycle.state
+        hold = state.row.hold if state and state.row else None
+        if hold is not None and hold.hold_id != self._last_hold:
             say(
                 "deletions.held",
                 level=log.WARNING,
                 source=report.source,
-                hold_id=report.hold_id,
-                held=report.held,
+                hold_id=hold.hold_id,
+                held=hold.count,
+                reason=hold.reason,
                 hint="see `streamer deletes list`; release or discard them",
             )
-        self._last_hold = report.hold_id
+        self._last_hold = hold.hold_id if hold else None
 
     def _pause(self, error: Exception) -> float:
         """Say what failed, and how long to wait before the turn is repeated.

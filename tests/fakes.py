@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Final
 from uuid import UUID
@@ -153,7 +153,10 @@ class Account:
         asked: the Moids looked up so far.
         gone: which of them were not there, and when.
         on_list: done before each list is answered.
+        requests, damaged: as of `streamer.gather.Source`; a list is one request, each look-up another.
+        spoilt: values of each listed row that had to be cut or nulled.
         rights_seen: what we may see; None: it cannot be read just now.
+        rights_known: what each question about them said that they were.
         known_as: the account that our credential belongs to.
         records, readable: what the audit tells; None: it cannot be read just now.
         audited: what the audit was asked, in order: Moids, users, since, until.
@@ -173,6 +176,7 @@ class Account:
         self.asked: list[str] = []
         self.gone: set[tuple[str, int]] = set()
         self.rights_seen: str | None = "all"
+        self.rights_known: list[str | None] = []
         self.known_as: str | None = ACCOUNT
         self.records: tuple[AuditRecord, ...] | None = ()
         self.readable = True
@@ -180,6 +184,7 @@ class Account:
         self.people: dict[str, UserInfo] = {}
         self.resolved: list[str] = []
         self.on_list: Callable[[], object] = lambda: None
+        self.requests = self.damaged = self.spoilt = 0
         self._clock = clock
         self._gates = gates or Gates()
         self._ids = count(1)
@@ -191,12 +196,14 @@ class Account:
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
         """See `streamer.gather.Source`."""
+        self.requests += 1
         await self._gates.reach("source answers with a list")
         self.on_list()
         if self.error is not None:
             raise self.error
         listed = [one for moid, one in self.tokens.items() if moid not in self.hidden]
-        seen = [sighting(one, arrived_at=self._clock(), noise=self.noise) for one in listed]
+        sights = (sighting(one, arrived_at=self._clock(), noise=self.noise) for one in listed)
+        seen = [replace(one, damaged=self.spoilt) for one in sights]
         rows = {one.token.moid: one for one in seen if one.raw not in known}
         shown = snapshot(seen, started_at=self._clock() - 1000, clock=self.server, finished_at=self._clock())
         return Snapshot(
@@ -210,8 +217,10 @@ class Account:
             rows=rows,
         )
 
-    async def rights(self) -> Rights:
+    async def rights(self, known: str | None = None) -> Rights:
         """See `streamer.gather.Source`."""
+        self.rights_known.append(known)
+        self.requests += 1
         await self._gates.reach("source tells our rights")
         if self.rights_seen is None:
             raise Rejected("unavailable", "503 for iam/Accounts")
@@ -220,6 +229,7 @@ class Account:
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """See `streamer.gather.Source`."""
         self.asked += sorted(moids)
+        self.requests += len(moids)
         await self._gates.reach("source answers by Moid")
         return {moid: self._finding(moid) for moid in moids}
 
@@ -230,11 +240,12 @@ class Account:
         if moid in self.tokens:
             return sighting(self.tokens[moid], arrived_at=at, noise="by Moid")
         self.gone.add((moid, at))
-        return Gone(moid, at)
+        return Gone(moid, at, trace_id=f"trace of {moid}")
 
     async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
         """See `streamer.gather.Source`."""
         self.audited.append((tuple(moids), tuple(users), since, until))
+        self.requests += 1
         await self._gates.reach("source tells of deeds")
         if self.records is None:
             raise Rejected("unavailable", "503 for aaa/AuditRecords")
@@ -243,5 +254,6 @@ class Account:
     async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
         """See `streamer.gather.Source`."""
         self.resolved += sorted(moids)
+        self.requests += 1
         await self._gates.reach("source tells of users")
         return {moid: self.people[moid] for moid in moids if moid in self.people}

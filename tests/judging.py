@@ -46,8 +46,8 @@ def judged(
 
 
 def written(found: Judgement) -> dict[str, Step]:
-    """By Moid."""
-    return {step.moid: step for step in found.steps}
+    """The tokens' steps, by Moid."""
+    return {step.moid: step for step in found.steps if isinstance(step, Step)}
 
 
 def held(moid: str, **fields: Any) -> TokenRow:

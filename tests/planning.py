@@ -19,7 +19,7 @@ BEGUN = SourceRow(EPOCH, configuration="c")
 ACCEPTED = replace(
     BEGUN, account_moid=ACCOUNT, first_started_at=NOON - SECOND, complete=Complete("s", NOON - SECOND, NOON)
 )
-TOLD = report.accepted(poll(), snapshot([]), baseline=True, finished_at=NOON)
+TOLD = report.accepted(poll(), snapshot([]), baseline=True, finished_at=NOON, requests=1)
 
 
 def planned(

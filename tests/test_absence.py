@@ -20,7 +20,7 @@ OTHER = "11111111-2222-4333-8444-555555555555"
 HELD = Hold(HOLD, NOON, "threshold", 1, "")
 CALM = SourceRow(EPOCH)
 HOLDING = SourceRow(EPOCH, hold=HELD)
-RELEASED = SourceRow(EPOCH, hold=replace(HELD, released=True))
+RELEASED = SourceRow(EPOCH, hold=replace(HELD, released_at=NOON))
 OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
 
 
@@ -32,11 +32,21 @@ def test_a_hold_begins_grows_and_ends() -> None:
     begun = hold_after(CALM, {"b", "a"}, hold_id=HOLD, now=NOON, reason="emptied")
     assert begun == Hold(HOLD, NOON, "emptied", 2, sha256(b"a\nb").hexdigest())
 
-    let_go = replace(begun, released=True)
+    let_go = replace(begun, released_at=NOON)
     grown = hold_after(replace(CALM, hold=let_go), {"c"}, hold_id=OTHER, now=NOON + 1, reason="threshold")
 
-    assert grown == Hold(HOLD, NOON, "emptied", 1, sha256(b"c").hexdigest(), released=True)
+    assert grown == Hold(HOLD, NOON, "emptied", 1, sha256(b"c").hexdigest(), released_at=NOON)
     assert hold_after(HOLDING, (), hold_id=OTHER, now=NOON, reason=None) is None
+
+
+@pytest.mark.parametrize("reason", ["threshold", "emptied", "rights_changed", None])
+def test_the_gravest_reason_is_told(reason: str | None) -> None:
+    """What joins a hold because of what we may see puts all that is in it in doubt, and a person must know."""
+    grown = hold_after(HOLDING, {"a", "b"}, hold_id=OTHER, now=NOON, reason=reason)
+
+    assert HOLDING.hold is not None
+    assert grown is not None
+    assert grown.reason == (reason if reason == "rights_changed" else HOLDING.hold.reason)
 
 
 def test_the_hash_is_over_the_sorted_moids() -> None:

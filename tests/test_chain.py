@@ -164,7 +164,8 @@ def check_deletions(stage: Stage, before: SourceState, made: Sequence[laws.Read]
     for event in ended:
         row, proof = before.tokens[event["moid"]], event["delete_evidence"]
         assert (event["moid"], proof["checked_at"]) in stage.account.gone
-        assert not is_discarded(before.row, row)
+        expired = row.expiration_time is not None and row.expiration_time <= proof["checked_at"]
+        assert expired or not is_discarded(before.row, row)
         assert not in_hold(before.row, row) or (before.row.hold is not None and before.row.hold.released)
         assert proof["audit_event"] in {None, "Deleted", "Logout"}
         assert (event["delete_cause"] in {"revoked", "logout"}) is (proof["audit_record_moid"] is not None)

@@ -18,7 +18,8 @@ from tests.golden import kept, make
 HOLD, OTHER = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a", "11111111-2222-4333-8444-555555555555"
 MOIDS = ("a", "b", "c")
 SHA = sha256(b"a\nb\nc").hexdigest()
-ROW = SourceRow(EPOCH, hold=Hold(HOLD, NOON, "threshold", 3, SHA))
+HELD = Hold(HOLD, NOON, "threshold", 3, SHA)
+ROW = SourceRow(EPOCH, hold=HELD)
 RELEASE = Command("id", "prod", EPOCH, "release", HOLD, 3, SHA, NOON, "ada@soc-7", NOON + LIFE_MS)
 DISCARD = replace(RELEASE, action="discard")
 FORGET = replace(RELEASE, action="forget", hold_id=None, expect=None, moids_sha256=None)
@@ -163,6 +164,16 @@ def test_a_hold_that_changed_since_refuses() -> None:
     assert str(refusal(RELEASE, moids=("a", "b", "d"))).startswith("the tokens that were shown have the hash")
     assert refusal(RELEASE, replace(ROW, hold=None), ()) == "nothing is held"
     assert "epoch" in str(refusal(RELEASE, replace(ROW, epoch=OTHER)))
+
+
+def test_what_was_released_is_not_released_again() -> None:
+    """It says since when, and how many are still to be verified; to let the rest be is another matter."""
+    row_ = replace(ROW, hold=replace(HELD, released_at=NOON - 60_000))
+    told = "it was released at 2025-11-25T11:59:00.000Z, and 3 deletions are still being verified"
+
+    assert refusal(RELEASE, row_) == refusal(replace(RELEASE, expect=5, moids_sha256="00"), row_, now=NOON) == told
+    assert str(refusal(replace(RELEASE, hold_id=OTHER), row_)).startswith("it names hold")
+    assert refusal(DISCARD, row_) is None
 
 
 def test_all_that_differs_is_named() -> None:

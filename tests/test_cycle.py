@@ -119,7 +119,7 @@ async def test_what_the_list_lacks_is_looked_up(answer: str) -> None:
 
     waits = answer in ("unsure", "of another account")
     assert stage.account.asked == ["b"]
-    assert (told.deleted, told.waiting, told.requests) == (answer == "gone", waits, 2)
+    assert (told.deleted, told.waiting, told.requests) == (answer == "gone", waits, 3)
     state = stage.log.state(SOURCE).tokens["b"]
     assert state.status is (Status.WAITING if waits else Status.DELETED if answer == "gone" else Status.LIVE)
     stage.check()

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from streamer.absence import Guard
 from streamer.errors import Rejected
-from streamer.events import UserInfo
 from streamer.gather import Gatherer, agree
 from streamer.judgement import Look, Memory, Policy
 from streamer.state import Hold, SourceRow, SourceState, Status, TokenRow
@@ -73,7 +72,7 @@ async def test_nothing_missing_asks_for_a_list_and_nothing_else() -> None:
 
     look = await asked.look(live("ab"), token("a", client_name="x"), *there("b"))
 
-    assert (asked.gates, look.rights, look.requests) == ([LIST], None, 0)
+    assert (asked.gates, look.rights, look.requests) == ([LIST], None, 1)
 
 
 async def test_the_account_is_pinned_before_the_first_list() -> None:
@@ -83,7 +82,7 @@ async def test_the_account_is_pinned_before_the_first_list() -> None:
 
     look = await asked.look({}, *there("a"), source=SourceRow(EPOCH))
 
-    assert asked.gates == [RIGHTS, LIST]
+    assert (asked.gates, asked.account.rights_known) == ([RIGHTS, LIST], [None])
     assert look.rejected is not None
     assert (look.rejected.reason, look.rejected.walk.pages) == ("wrong_account", 1)
 
@@ -106,7 +105,7 @@ async def test_the_order_is_the_contracts() -> None:
 
     await asked.look(live("ab"), *there("b"))
 
-    assert asked.gates == [LIST, RIGHTS, LOOK_UP, DEEDS, USERS]
+    assert (asked.gates, asked.account.rights_known) == ([LIST, RIGHTS, LOOK_UP, DEEDS, USERS], ["all"])
 
 
 # Look-ups...
@@ -122,7 +121,8 @@ async def test_what_is_missing_is_looked_up_and_what_is_found_is_as_good_as_list
     assert asked.account.asked == ["b", "c"]
     assert look.snapshot is not None
     assert (sorted(look.snapshot.rows), look.snapshot.rows["b"].arrived_at) == (["b"], NOON + 7)
-    assert (look.findings["c"], look.requests) == (Gone("c", NOON + 7), 2)
+    assert look.findings["c"] == Gone("c", NOON + 7, trace_id="trace of c")
+    assert (look.requests, look.trace_ids) == (4, ("trace", "trace of c"))
 
 
 async def test_a_token_of_another_account_is_not_found() -> None:
@@ -198,7 +198,7 @@ async def test_a_young_token_costs_nothing() -> None:
 async def test_a_released_token_is_looked_up_again() -> None:
     """A person knows of our rights; they are not asked for again."""
     asked = Asked()
-    source = replace(HOLDING, hold=Hold(HOLD, NOON, "rights_changed", 5, "", released=True))
+    source = replace(HOLDING, hold=Hold(HOLD, NOON, "rights_changed", 5, "", released_at=NOON))
     known = live("abc") | live("defgh", Status.HELD, hold_id=HOLD)
 
     look = await asked.look(known, *there("abcd"), hidden="d", source=source)
@@ -297,28 +297,18 @@ async def test_an_audit_that_may_not_be_read_is_said_once(caplog: pytest.LogCapt
     assert {one.levelno for one in caplog.records} == {logging.WARNING}
 
 
-# Users...
+# What is counted...
 
 
-async def test_the_users_of_changed_tokens_are_resolved() -> None:
-    """Created, modified, gone; not of a token that is as it was, be it under other bytes."""
-    asked = Asked(replace(POLICY, users=True))
-    asked.account.people = {"user of b": UserInfo("user of b", "Bob")}
-    asked.account.noise = "link"
-    changed = replace(token("b", user_moid="user of b"), client_name="other")
-
-    look = await asked.look(live("abc"), *there("ad"), changed)
-
-    assert asked.account.resolved == ["user of b", "user of c", "user of d"]
-    assert look.users == {"user of b": UserInfo("user of b", "Bob")}
-
-
-async def test_users_are_resolved_only_where_it_is_wanted() -> None:
-    """Switched off, nobody asks."""
+async def test_damaged_values_are_counted() -> None:
+    """Of the rows that were decoded, and of users and records in this poll."""
     asked = Asked()
+    asked.account.damaged = 5
+    asked.account.on_list = lambda: setattr(asked.account, "damaged", 7)
+    asked.account.spoilt = 3
 
-    assert (await asked.look(live("ab"), *there("bc"))).users == {}
-    assert asked.account.resolved == []
+    assert (await asked.look({}, token("a", client_name="x"))).damaged == 2 + 3
+    assert (await asked.look(live("a"), *there("a"))).damaged == 0
 
 
 # Failures...

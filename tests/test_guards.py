@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.absence import Guard, Weighed, in_hold, is_discarded, weigh
+from streamer.absence import DISCARDED_FOR_MS, Guard, Weighed, in_hold, is_discarded, weigh
 from streamer.state import Hold, SourceRow, Status, TokenRow
 from streamer.tokens import ServerClock
 from tests.builders import EPOCH, NOON, SECOND, poll, row, token
@@ -20,7 +20,7 @@ OTHER = "11111111-2222-4333-8444-555555555555"
 HELD = Hold(HOLD, NOON, "threshold", 1, "")
 CALM = SourceRow(EPOCH)
 HOLDING = SourceRow(EPOCH, hold=HELD)
-RELEASED = SourceRow(EPOCH, hold=replace(HELD, released=True))
+RELEASED = SourceRow(EPOCH, hold=replace(HELD, released_at=NOON))
 OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
 
 
@@ -30,8 +30,8 @@ def rows(count: int, status: Status = Status.LIVE, *, first: int = 0, **fields: 
     return {f"{n:04}": row(token(f"{n:04}", **seen), status, **fields) for n in range(first, first + count)}
 
 
-def held(count: int, *, first: int = 9000, hold_id: str = HOLD, **fields: Any) -> dict[str, TokenRow]:
-    """So many in a hold."""
+def held(count: int, *, first: int = 9000, hold_id: str | None = HOLD, **fields: Any) -> dict[str, TokenRow]:
+    """So many in a hold; None: in one that was discarded."""
     return rows(count, Status.HELD, first=first, hold_id=hold_id, absent_since=NOON - 300 * SECOND, **fields)
 
 
@@ -70,13 +70,23 @@ def test_what_is_missing_is_held_above_the_threshold_and_not_at_it(known: int, m
 
 
 def test_expired_tokens_count_for_nothing() -> None:
-    """Neither as missing nor as known; they are asked for even while the others are held."""
+    """Neither as missing nor as known."""
     over = rows(400, first=5000, **OVER)
     many = weighed(rows(100) | over, {*rows(10), *over})
-    held_ = weighed(rows(100) | over, {*rows(11), *over})
 
     assert (many.held, len(many.askable)) == (frozenset(), 410)
-    assert (set(held_.held), set(held_.askable)) == (set(rows(11)), set(over))
+
+
+@pytest.mark.parametrize("how", [{}, {"emptied": True}, {"rights_changed": True}])
+def test_expired_tokens_wait_while_too_much_is_missing(how: dict[str, Any]) -> None:
+    """Some are listed past their time: what hides the others hides those, and tells the same lie when asked."""
+    over = rows(400, first=5000, **OVER)
+
+    hidden = weighed(rows(100) | over, {*rows(11), *over}, **how)
+    released = weighed(rows(100) | over | held(5), {*rows(11), *over, *held(5)}, RELEASED, **how)
+
+    assert (set(hidden.held), hidden.askable) == (set(rows(11)), ())
+    assert (released.held, set(released.askable)) == (frozenset(), set(held(5)))
 
 
 def test_expiry_is_judged_by_the_server_before_anybody_is_asked() -> None:
@@ -170,11 +180,37 @@ def test_there_is_one_hold_at_a_time(*, rights_changed: bool) -> None:
 @pytest.mark.parametrize("source", [CALM, SourceRow(EPOCH, hold=replace(HELD, hold_id=OTHER)), RELEASED])
 def test_what_was_discarded_is_let_alone(source: SourceRow) -> None:
     """A person said that it is there: it is neither held anew nor asked for, and counts for nothing."""
-    known = rows(50) | held(40, hold_id="22222222-2222-4333-8444-555555555555", **OVER)
+    just = held(40, hold_id="22222222-2222-4333-8444-555555555555")
+    written = held(40, first=8000, hold_id=None, seen_at=NOON - DISCARDED_FOR_MS)
+    known = rows(50) | just | written
 
-    few = weighed(known, {*rows(10), *held(40)}, source, rights_changed=False)
+    few = weighed(known, {*rows(10), *just, *written}, source, rights_changed=False)
 
     assert (few.held, few.askable) == (frozenset(), tuple(rows(10)))
+
+
+@pytest.mark.parametrize("source", [CALM, RELEASED])
+def test_what_was_discarded_and_is_missing_at_its_end_is_weighed_anew(source: SourceRow) -> None:
+    """Expired it is asked for like any other; after seven days too, where it may be too much again."""
+    just = held(40, hold_id=OTHER, **OVER)
+    written = held(40, first=8000, hold_id=None, **OVER)
+    old: dict[str, Any] = {"hold_id": None, "seen_at": NOON - DISCARDED_FOR_MS - 1}
+
+    over = weighed(rows(50) | just | written, {*just, *written}, source)
+    few = weighed(rows(50) | held(10, **old), set(held(10)), source)
+    many = weighed(rows(50) | held(11, **old), set(held(11)))
+
+    assert (over.held, set(over.askable)) == (frozenset(), {*just, *written})
+    assert (few.held, set(few.askable)) == (frozenset(), set(held(10)))
+    assert (set(many.held), many.askable, many.reason) == (set(held(11)), (), "threshold")
+
+
+def test_no_date_ends_a_discard() -> None:
+    """A server whose clock is a month ahead neither expires what was discarded nor lets the week be over."""
+    month = ServerClock(30 * 86_400 * SECOND, 30 * 86_400 * SECOND)
+    known = held(1, hold_id=None, expiration_time=NOON + 86_400 * SECOND) | held(1, first=8000, hold_id=None)
+
+    assert weighed(known, set(known), at=poll(clock=month)) == Weighed()
 
 
 @pytest.mark.parametrize(("age_s", "asked"), [(0, False), (120, False), (121, True)])
@@ -184,6 +220,45 @@ def test_a_young_token_is_not_asked_for(age_s: int, *, asked: bool) -> None:
 
     assert weighed(young, 1).askable == (("0000",) if asked else ())
     assert weighed(young | rows(1, first=5000), 11).reason == "threshold"
+
+
+@pytest.mark.parametrize(("age_s", "asked"), [(120, False), (121, True)])
+def test_a_token_without_a_birthday_is_as_young_as_its_row(age_s: int, *, asked: bool) -> None:
+    """Its CreateTime may be unreadable: nobody knows it to be older than the snapshot that wrote its row."""
+    unknown = rows(10, create_time=None, seen_at=NOON - SECOND - age_s * SECOND)
+
+    assert weighed(unknown, 1).askable == (("0000",) if asked else ())
+
+
+@pytest.mark.parametrize(
+    ("age_s", "told_s", "asked"),
+    [(120, 120, False), (121, 120, True), (120, 121, True), (-3400, 120, False), (-3400, 121, True), (60, None, True)],
+)
+def test_what_we_told_lately_is_young_by_our_clock_too(age_s: int, told_s: int | None, *, asked: bool) -> None:
+    """A `Date` an hour ahead makes no token old; our own clock an hour behind delays no verdict beyond the lag."""
+    told = None if told_s is None else NOON - told_s * SECOND
+    known = rows(10, create_time=NOON - age_s * SECOND, last_event_at=told)
+    ahead = poll(started_at=NOON + 3600 * SECOND, clock=ServerClock(3600 * SECOND, 3601 * SECOND))
+
+    assert weighed(known, 1, at=ahead).askable == (("0000",) if asked else ())
+
+
+@pytest.mark.parametrize("ahead_s", [3600, 10**6, 10**9])
+def test_no_date_opens_the_guards(ahead_s: int) -> None:
+    """Tokens that end within a day are not expired because the server's clock runs away: they are held."""
+    ahead = ServerClock(ahead_s * SECOND, (ahead_s + 1) * SECOND)
+    day = rows(50, expiration_time=NOON + 24 * 3600 * SECOND)
+
+    assert len(weighed(day, 20, at=poll(clock=ahead)).held) == 20
+
+
+def test_what_was_published_lately_counts_also_if_the_date_runs_away() -> None:
+    """Else every deletion of a minute ago would be an expiry."""
+    ends = {"deleted_at": NOON - 60 * SECOND, "expiration_time": NOON + 24 * 3600 * SECOND}
+    gone = rows(7, Status.DELETED, first=8000, **ends)
+    ahead = ServerClock(10**9, 10**9 + SECOND)
+
+    assert weighed(rows(50) | gone, 4, at=poll(clock=ahead)).reason == "threshold"
 
 
 STATUSES = st.sampled_from([Status.LIVE, Status.WAITING, Status.HELD])
@@ -216,7 +291,7 @@ def test_nothing_gets_past_the_guards(
     found = weighed(known, missing, source, Guard(10, most, most), emptied=emptied, rights_changed=rights_changed)
 
     standing = {moid for moid in missing if in_hold(source, known[moid])}
-    let_alone = {moid for moid in missing if is_discarded(source, known[moid])}
+    let_alone = {m for m in missing if is_discarded(source, known[m]) and known[m].expiration_time != NOON - 1}
     fresh = {m for m in found.askable if m not in standing and known[m].expiration_time != NOON - 1}
     released = source is RELEASED
     assert found.held.isdisjoint(found.askable)

@@ -175,18 +175,79 @@ async def test_rejected_polls_move_no_remembered_rights() -> None:
     assert (await stage.turn(*there("bcdefgh"))).held == 1
 
 
-@pytest.mark.parametrize("action", ["release", "discard"])
-async def test_a_person_who_orders_has_seen_the_change(action: str) -> None:
-    """From then on what we may see now is what we compare with."""
+async def test_a_release_accepts_what_we_may_see_now() -> None:
+    """A person has seen the change; from then on it is what we compare with."""
     stage = Stage(policy=TIGHT)
     await stage.turn(*there(ALL))
     stage.account.rights_seen = "less"
     await stage.turn(*there("bcdefgh"))
 
-    stage.order(action)
+    stage.order("release")
     first = await stage.turn(*there("bcdefgh"))
     second = await stage.turn(*there("cdefgh"))
 
-    assert (first.deleted, second.deleted) == (int(action == "release"), 1)
-    assert stage.row.rights == "less"
+    assert (first.deleted, second.deleted, stage.row.rights) == (1, 1, "less")
     check(stage, "")
+
+
+async def test_a_discard_accepts_nothing() -> None:
+    """The tokens are there, so we do not see all: what else vanishes is held too, until we see again what we saw."""
+    stage = Stage(policy=TIGHT)
+    await stage.turn(*there(ALL))
+    stage.account.rights_seen = "less"
+    await stage.turn(*there("bcdefgh"))
+
+    stage.order("discard")
+    first = await stage.turn(*there("bcdefgh"))
+    second = await stage.turn(*there("cdefgh"))
+    assert (first.held, second.held, second.deleted, stage.row.rights) == (0, 1, 0, "all")
+    check(stage, "b")
+    stage.account.rights_seen = "all"
+    await stage.turn(*there(ALL))
+
+    assert (await stage.turn(*there("abcdefg"))).deleted == 1
+    check(stage, "")
+
+
+async def test_a_release_for_another_reason_accepts_no_rights() -> None:
+    """Nobody told the person of a change: what vanishes next is held for it."""
+    stage = await holding()
+    stage.order("release")
+    stage.account.rights_seen = "less"
+    await stage.turn(*there("abc"))
+
+    assert (await stage.turn(*there("ab"))).held == 1
+    assert stage.row.rights == "all"
+    check(stage, "c")
+
+
+async def test_what_joins_for_lost_rights_is_told_as_that() -> None:
+    """The hold had another reason; a release of all of it accepts what we may see now."""
+    stage = await holding()
+    stage.account.rights_seen = "less"
+
+    await stage.turn(*there("ab"))
+    assert stage.row.hold is not None
+    assert (stage.row.hold.reason, stage.row.hold.count) == ("rights_changed", 6)
+    stage.order("release")
+    await stage.turn(*there("ab"))
+
+    assert (stage.row.rights, len(ends(stage))) == ("less", 6)
+    check(stage, "")
+
+
+async def test_after_a_release_polls_go_on_while_our_rights_cannot_be_read() -> None:
+    """Only the very first poll must know whom we are; what is missing besides waits."""
+    stage = Stage(policy=TIGHT)
+    await stage.turn(*there(ALL))
+    stage.account.rights_seen = "less"
+    await stage.turn(*there("bcdefgh"))
+    stage.order("release")
+    stage.account.rights_seen = None
+
+    told = await stage.turn(*there("cdefgh"), token("z"))
+
+    assert (told.verdict, told.created, told.deleted, told.waiting, ends(stage)) == ("accepted", 1, 1, 1, ["a"])
+    stage.account.rights_seen = "less"
+    assert (await stage.turn(*there("cdefgh"), token("z"))).deleted == 1
+    assert stage.row.rights == "less"

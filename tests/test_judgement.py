@@ -145,7 +145,7 @@ def test_a_token_that_returns_leaves_the_hold_and_the_last_ends_it() -> None:
 def test_a_released_token_is_published_when_it_is_proven_gone() -> None:
     """What is not stays in the hold; the row tells for ever that it was released."""
     known = {moid: held(moid) for moid in "abc"}
-    released = replace(STANDING, hold=replace(STOOD, released=True))
+    released = replace(STANDING, hold=replace(STOOD, released_at=NOON))
 
     found = judged(
         known,
@@ -161,16 +161,18 @@ def test_a_released_token_is_published_when_it_is_proven_gone() -> None:
     assert (steps["a"].event.event_type, steps["a"].event.not_before) == ("deleted", NOON - 400 * SECOND)
     assert steps["a"].row is not None
     assert (steps["a"].row.status, steps["a"].row.hold_id) == (Status.DELETED, HOLD)
-    assert found.accepted.hold == replace(STOOD, released=True, count=1, moids_sha256=moids_sha256("b"))
+    assert found.accepted.hold == replace(STOOD, released_at=NOON, count=1, moids_sha256=moids_sha256("b"))
 
 
 def test_what_was_discarded_is_let_alone() -> None:
-    """Its row stays as it is, it is no part of any hold, and waits for its return."""
+    """Its row tells since when, once; it is no part of any hold, and waits for its return."""
     found = judged({"a": held("a")}, [], source=KNOWN)
 
-    assert written(found) == {}
-    assert (found.report.held, found.report.waiting, found.accepted.hold) == (0, 1, None)
-    back = judged({"a": held("a")}, [token("a")], source=KNOWN)
+    told = written(found)["a"]
+    assert told.row == replace(held("a"), hold_id=None, seen_at=STARTED)
+    assert (told.event, found.report.held, found.report.waiting, found.accepted.hold) == (None, 0, 1, None)
+    assert written(judged({"a": told.row}, [], source=KNOWN)) == {}
+    back = judged({"a": told.row}, [token("a")], source=KNOWN)
     assert written(back)["a"].event is None
 
 
@@ -257,7 +259,7 @@ def test_silence_is_for_first_sights_alone() -> None:
     quiet = replace(POLICY, silent=True)
 
     def types(known: dict[str, TokenRow], shown: list[Token], **saw: Any) -> list[str]:
-        return [s.event.event_type for s in judged(known, shown, policy=quiet, **saw).steps if s.event]
+        return [s.event.event_type for s in written(judged(known, shown, policy=quiet, **saw)).values() if s.event]
 
     assert types({"a": row(token())}, [token(client_name="x")]) == ["modified"]
     assert types({"a": row(token())}, [], findings={"a": Gone("a", NOON)}) == ["deleted"]
@@ -314,7 +316,7 @@ def test_every_row_and_every_absence_is_counted_once(
 
     found = judged(known, new, source=STANDING, policy=replace(POLICY, suppress=suppress), findings=findings)
 
-    made = [step.event.event_type for step in found.steps if step.event]
+    made = [step.event.event_type for step in written(found).values() if step.event]
     told = found.report
     assert made.count("created") + made.count("modified") + told.suppressed + told.stale + told.unchanged == len(new)
     held_ = {m for m, one in known.items() if one.status is Status.HELD and m in missing - gone}
@@ -333,11 +335,6 @@ def test_only_a_snapshot_on_top_of_a_history_can_be_judged() -> None:
         accept(POLICY, SourceState(KNOWN), empty, Memory(), now=NOON, hold_id=FRESH)
     with pytest.raises(ValueError, match="on top of a history"):
         accept(POLICY, SourceState(), replace(empty, snapshot=snapshot([])), Memory(), now=NOON, hold_id=FRESH)
-
-
-def test_requests_beyond_the_pages_are_counted() -> None:
-    """Look-ups too."""
-    assert judged({}, [], requests=7).report.requests == 8
 
 
 def test_a_row_found_by_its_moid_is_judged_like_any_other() -> None:

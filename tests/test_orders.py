@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from streamer.absence import moids_sha256
+from streamer import avro
+from streamer.absence import DISCARDED_FOR_MS, moids_sha256
 from streamer.errors import Doubt, Rejected
 from streamer.state import Status
 from tests import laws
-from tests.builders import FORM, NOON
+from tests.builders import FORM, NOON, SECOND
 from tests.fakes import Gates
 from tests.held import ALL, TIGHT, check, ends, holding, there
 from tests.stage import SOURCE, Stage
@@ -127,6 +128,55 @@ async def test_a_discard_keeps_the_tokens_known() -> None:
     stage.check()
 
 
+async def test_what_was_discarded_is_told_when_it_expires() -> None:
+    """It was gone after all: looked up like any other, told with that cause, and no part of the state for ever."""
+    stage = await holding(expiration_time=NOON + 3600 * SECOND)
+    stage.order("discard")
+    for _ in range(3):
+        assert (await stage.turn(*there("abc"))).waiting == 5
+    stage.clock.now = NOON + 3600 * SECOND
+
+    told = await stage.turn(*there("abc"), unsure="d")
+
+    assert (told.deleted, told.waiting, stage.account.asked) == (4, 1, list("defgh"))
+    assert {event["delete_cause"] for event in stage.events if event["event_type"] == "deleted"} == {"expired"}
+    assert (await stage.turn(*there("abc"))).deleted == 1
+    stage.check()
+
+
+async def test_what_was_discarded_is_weighed_anew_after_a_week() -> None:
+    """A week after the discard, however old the hold was: too many once more, a person is asked once more."""
+    stage = await holding()
+    stage.clock.now += DISCARDED_FOR_MS
+    before = stage.row.hold
+    stage.order("discard")
+    await stage.turn(*there("abc"))
+    stage.cycle = stage.worker()
+
+    stage.clock.now += DISCARDED_FOR_MS - 120 * SECOND
+    last = await stage.turn(*there("abc"))
+    first = await stage.turn(*there("abc"))
+
+    assert (last.held, last.waiting, first.held, first.waiting, ends(stage)) == (0, 5, 5, 0, [])
+    assert before is not None
+    assert first.hold_id not in {None, before.hold_id}
+    check(stage, "defgh")
+
+
+async def test_a_release_can_be_called_off() -> None:
+    """What is published is published; the rest stays known."""
+    stage = await holding()
+    stage.order("release")
+    await stage.turn(*there("abc"), unsure="de")
+    stage.order("discard")
+
+    told = await stage.turn(*there("abc"))
+
+    assert ([answer.outcome for answer in stage.answers], told.waiting) == (["done", "done"], 2)
+    assert ends(stage) == ["f", "g", "h"]
+    check(stage, "")
+
+
 async def test_what_was_discarded_counts_for_nothing() -> None:
     """Else it would make every other deletion one too many for ever."""
     stage = await holding()
@@ -203,6 +253,24 @@ async def test_a_command_acts_once() -> None:
     await stage.turn(*there("abc"))
 
     assert [answer.outcome for answer in stage.answers] == ["done", "refused"]
+
+
+async def test_a_second_release_is_refused_while_the_first_is_at_work() -> None:
+    """Whoever sees the rest of the hold is told that it is on its way; nothing is begun anew."""
+    stage = await holding()
+    stage.order("release")
+    released_at = stage.clock.now + 60 * SECOND
+    await stage.turn(*there("abc"), unsure="de")
+    stage.order("release")
+
+    told = await stage.turn(*there("abc"), unsure="d")
+
+    assert [answer.outcome for answer in stage.answers] == ["done", "refused"]
+    since = avro.rfc3339(released_at)
+    assert stage.answers[-1].detail == f"it was released at {since}, and 2 deletions are still being verified"
+    assert stage.row.hold is not None
+    assert (stage.row.hold.released_at, told.deleted, told.held) == (released_at, 1, 1)
+    check(stage, "d")
 
 
 async def test_a_rejected_poll_keeps_the_hold_and_the_order() -> None:

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 from streamer import avro, report
 from streamer.errors import ApiError, Rejected
-from streamer.report import DETAIL_LIMIT, Report
+from streamer.report import DETAIL_LIMIT, MOST_TRACES, Report
 from streamer.tokens import ServerClock, Walk
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, poll, snapshot, token
 
-WALK = Walk("skip", 2, 3, 7, 9, NOON, ServerClock(200, 900), ("t1", "t2"))
+WALK = Walk("skip", 2, 3, 7, 9, NOON, ServerClock(200, 900), ("t1", "t2", "t1"))
 
 
 def rejected(error: Rejected, *, account_moid: str | None = ACCOUNT) -> Report:
@@ -23,6 +23,7 @@ def rejected(error: Rejected, *, account_moid: str | None = ACCOUNT) -> Report:
         account_moid=account_moid,
         started_at=NOON - SECOND,
         finished_at=NOON,
+        requests=5,
         baseline=False,
     )
 
@@ -31,7 +32,7 @@ def test_an_accepted_poll_tells_what_was_read() -> None:
     """All of the walk, the snapshot and the judgement; nothing is counted yet."""
     seen = snapshot([token("a"), token("b")], walk=WALK)
 
-    told = report.accepted(poll(), seen, baseline=True, finished_at=NOON)
+    told = report.accepted(poll(), seen, baseline=True, finished_at=NOON, requests=5, looked_up=("t3", "t2", "t3"))
 
     assert told == Report(
         snapshot_id=seen.snapshot_id,
@@ -45,12 +46,12 @@ def test_an_accepted_poll_tells_what_was_read() -> None:
         verdict="accepted",
         paging="skip",
         pages=2,
-        requests=3,
+        requests=5,
         rows=7,
         server_count=9,
         moids_sha256=seen.moids_sha256,
         baseline=True,
-        trace_ids=("t1", "t2"),
+        trace_ids=("t1", "t2", "t3"),
     )
 
 
@@ -62,7 +63,7 @@ def test_a_rejected_poll_tells_why_and_how_far_it_came() -> None:
     told = rejected(error)
 
     assert (told.verdict, told.reason, told.detail) == ("rejected", "throttled", "too many requests")
-    assert (told.pages, told.requests, told.rows, told.server_count) == (2, 3, 7, 9)
+    assert (told.pages, told.requests, told.rows, told.server_count) == (2, 5, 7, 9)
     assert told.trace_ids == ("t1", "t2", "t3")
     assert told.moids_sha256 is None
 
@@ -73,6 +74,16 @@ def test_a_trace_id_is_told_once() -> None:
     error.walk = WALK
 
     assert rejected(error).trace_ids == ("t1", "t2")
+
+
+def test_trace_ids_are_bounded() -> None:
+    """The last ones stay: a poll ends with what went wrong, and with look-ups."""
+    error = Rejected("torn", "Count changed", trace_id="last")
+    error.walk = replace(WALK, trace_ids=tuple(map(str, range(1000))))
+
+    told = rejected(error)
+
+    assert (len(told.trace_ids), told.trace_ids[-2:]) == (MOST_TRACES, ("999", "last"))
 
 
 def test_a_poll_that_reached_nobody_is_told_too() -> None:

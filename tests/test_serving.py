@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from streamer.serving import serve
 
@@ -41,6 +43,20 @@ async def test_two_servers_at_once_on_the_ports_asked_for() -> None:
         with pytest.raises(OSError, match="in use"):
             async with serve(APP, port=port):
                 pass
+
+
+async def test_a_reply_leaves_at_once() -> None:
+    """No part of a reply is kept back until the caller has acknowledged the part before it: not even a small body."""
+    delays: list[int] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        connection = getattr(send, "__self__").transport.get_extra_info("socket")  # noqa: B009  not of ASGI
+        delays.append(not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await APP(scope, receive, send)
+
+    async with serve(app) as url, httpx.AsyncClient() as client:
+        await client.get(url)
+    assert delays == [False]
 
 
 async def test_leaves_signals_and_tasks_alone() -> None:

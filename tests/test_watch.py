@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import watch
-from streamer.absence import Guard
 from streamer.errors import CheckFailed, Doubt, Fenced, Misconfigured, Rejected, StreamerError, Unready
 from streamer.stop import Stop
 from streamer.watch import LONGEST_PAUSE_S, LONGEST_WAIT_S, next_turn, pause_s
@@ -202,6 +201,17 @@ async def test_the_page_shows_what_the_state_says() -> None:
     assert again.health.last_accepted_at == NOON
 
 
+async def test_damage_adds_up_for_the_metrics() -> None:
+    """Poll by poll."""
+    watched = Watched(Paced(3))
+    account = watched.stage.account
+    account.on_list = lambda: setattr(account, "damaged", account.damaged + 2)
+
+    await watched.watch.run()
+
+    assert watched.health.damaged == 6
+
+
 async def test_normal_operation_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     """A line for what changed, and for a reason that is a new one; not for the same again."""
     stop = Paced(6)
@@ -215,21 +225,6 @@ async def test_normal_operation_is_quiet(caplog: pytest.LogCaptureFixture) -> No
 
     said = [(r.getMessage(), r.levelname) for r in caplog.records if r.getMessage().startswith("poll.")]
     assert [level for _, level in said] == ["INFO", "WARNING", "INFO"]
-
-
-async def test_a_hold_is_said_aloud_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A person is wanted, and need not be told every minute; the page shows it meanwhile."""
-    watched = Watched(Paced(5), Stage(policy=replace(POLICY, guard=Guard(0, 0, 0))))
-    shown = iter([[token("a"), token("b")], [token("a")], [token("a")], [token("a"), token("b")], [token("b")]])
-    watched.stage.account.on_list = lambda: watched.stage.account.show(next(shown))
-
-    await watched.watch.run()
-
-    said = [(one.getMessage(), one.levelname) for one in caplog.records if one.getMessage().startswith("deletions.")]
-    assert said == [("deletions.held", "WARNING")] * 2
-    row = watched.stage.row
-    assert row.hold is not None
-    assert (watched.health.held, watched.health.hold_id) == (1, row.hold.hold_id)
 
 
 # Stopping...

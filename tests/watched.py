@@ -46,6 +46,7 @@ class Hooked(MemoryLedger):
 
     on_restore: Callable[[], None] | None = None
     on_commit: Callable[[], None] | None = None
+    on_commands: Callable[[], None] | None = None
 
     async def restore(self, source: str) -> SourceState:
         """As the other."""
@@ -58,6 +59,12 @@ class Hooked(MemoryLedger):
         if self.on_commit:
             self.on_commit()
         await super().commit(source, written)
+
+    async def commands(self, source: str, after: int | None) -> tuple[tuple[int, bytes], ...]:
+        """As the other."""
+        if self.on_commands:
+            self.on_commands()
+        return await super().commands(source, after)
 
 
 class Watched:

@@ -34,6 +34,7 @@ from streamer.config import Settings
 from streamer.control import Command, Held
 from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
+from streamer.jsonform import rfc3339
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
 from streamer.kafka.restore import restore
@@ -143,7 +144,10 @@ Examples:
 @WAIT
 @takes_config
 def discard(invocation: Invocation, *, hold: UUID, source: str | None, yes: bool, wait_s: float) -> None:
-    """Drop a hold and keep its tokens known: nothing is published, and what is still absent is judged anew.
+    """Drop a hold and keep its tokens known, as a person who knows that they are there: nothing is published.
+
+    They are let alone until they are seen again, until they expire, or for seven days; what is missing then is judged
+    anew. A change of what we may see is not accepted by this, as it is by a release: what else vanishes is held again.
 
     Refused with exit status 3 unless hold, number and Moids are what is held when the worker acts.
     """
@@ -281,5 +285,6 @@ def _show(found: Sequence[Held], console: Console) -> None:
         table.add_row(*(Text(row[column]) for column in TABLE))
     console.print(table)
     for held, row in zip(found, rows, strict=True):
-        console.print(Text(f"Held in {row['source']} since {row['since']}:"))
+        released = f", released at {rfc3339(held.released_at)}" if held.released_at else ""
+        console.print(Text(f"Held in {row['source']} since {row['since']}{released}:"))
         console.print(Columns(Text(printable(moid)) for moid in held.moids))

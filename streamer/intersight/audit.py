@@ -23,7 +23,7 @@ from typing import Final
 from streamer.errors import ApiError, Rejected
 from streamer.intersight.canonical import instant
 from streamer.intersight.client import Client
-from streamer.intersight.lists import Row, among, batches, read_list, short
+from streamer.intersight.lists import Row, among, batches, is_damaged, read_list, short
 from streamer.jsonform import rfc3339
 from streamer.tokens import Audit, AuditRecord
 
@@ -32,16 +32,18 @@ MOST: Final = 100  # requests for tokens, and for users
 ASKED: Final = 3  # times, until a refusal is believed
 _TOKENS: Final = "MoType eq 'iam.OAuthToken'"
 _LOGOUTS: Final = "Event eq 'Logout' and MoType eq 'iam.User'"
+_TEXTS: Final = ("Event", "MoType", "Email", "UserIdOrEmail", "SourceIp")
 _FORBIDDEN: Final = 403
 _FAILED: Final = 400  # response codes from here on
 
 
 class AuditReader:
-    """Reads the audit records of one account."""
+    """Reads the audit records of one account; `damaged` counts the values that had to be cut or left out."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._refused = False
+        self.damaged = 0
 
     async def read(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
         """The records, by time.
@@ -77,6 +79,7 @@ class AuditReader:
                 text = f"{condition} and {among('ObjectMoid', batch)} and CreateTime ge {rfc3339(since)}"
                 rows = await read_list(self._client, PATH, (("$filter", text),), "aaa.AuditRecord")
                 found.update((record.moid, record) for record in _deeds(rows, batch))
+                self.damaged += sum(is_damaged(row.get(name)) for row in rows for name in _TEXTS)
         within = [record for record in found.values() if since <= record.timestamp <= until]
         return tuple(sorted(within, key=lambda record: (record.timestamp, record.moid)))
 

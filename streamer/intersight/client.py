@@ -56,6 +56,9 @@ class Client:
         jitter: a random number from 0 to 1.
         where: the configuration key that errors name.
 
+    Attributes:
+        requests: how many were sent so far, whatever for: repeated ones and those for access tokens too.
+
     Raises:
         Misconfigured: `ca_file` or `proxy` cannot be used.
     """
@@ -81,6 +84,7 @@ class Client:
         self._jitter = jitter
         self._timeout = timeout
         self._quiet_until = 0
+        self.requests = 0
         limits = httpx.Limits(
             max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_S
         )
@@ -93,6 +97,7 @@ class Client:
                 limits=limits,
                 trust_env=False,
                 follow_redirects=False,
+                event_hooks={"request": [self._count]},
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise Misconfigured(f"{where}.proxy cannot be used, wanted http://[user:password@]host:port") from error
@@ -138,6 +143,9 @@ class Client:
             waited += wait
             await self._sleep(wait)
         raise AssertionError  # the last try returned or raised
+
+    async def _count(self, _: httpx.Request) -> None:
+        self.requests += 1
 
     async def _try(self, path: str, query: Sequence[tuple[str, str]], journal: Journal) -> Reply:
         """One try; `Failed` if another may go better, or if there is no reply at all."""

@@ -87,6 +87,11 @@ def short(value: object) -> str | None:
     return value if len(data) <= SHORT else data[: SHORT - len(_CUT.encode())].decode(errors="ignore") + _CUT
 
 
+def is_damaged(value: object) -> bool:
+    """Whether `short` keeps less than there is: because it is too long, or no text at all."""
+    return value is not None and (not isinstance(value, str) or len(value.encode()) > SHORT)
+
+
 def _row(raw: bytes) -> Row:
     """A row as Python has it, invalid UTF-8 replaced."""
     try:

@@ -1,75 +1,111 @@
 """What the API says of single Moids. A look-up must never mistake a fault for an absence.
 
-Up to eight are asked for one by one: only the API's own `NotFound` proves that a token is gone. More are asked for by
-`Moid in (...)`: what a complete answer leaves out is gone. A gateway's 404, a missing right, a timeout, another object,
-an answer with too few or too many rows prove nothing about any of them.
+Only the API's own `NotFound`, asked for one object by its Moid, proves that a token is gone. A gateway's 404, a missing
+right, a timeout, another object prove nothing. And it must be the word of an API that finds what is there: whenever it
+says that something is gone it is asked for a witness too, a token that the snapshot has just shown.
 
-Question: how to know that a filter which leaves tokens out would have shown them. Choice: witnesses. Each list also
-names, first and last, two tokens that the snapshot has just shown; an answer without them proves nothing. Rejected: to
-believe in `Count` alone, which a server that reads only half of a filter gets right too.
+Question: what of lists by name (`named`), which cost a hundredth. Choice: they follow the same rights and the same
+replica as the list that lacks the tokens already, so they are believed only where there are more tokens than can be
+asked for one by one; and then only if each of a large sample is gone by its Moid as well. A privilege that hides tokens
+from lists, and shows or forbids them by Moid, is found out so. Rejected: to believe in lists alone, however many agree.
 
-Question: how often to try. Choice: twice; what is unsure then waits for the next poll, and a token that is gone costs
-few requests.
+Question: how often to try. Choice: once; what is unsure waits for the next poll, so a token that is gone costs one
+request, and one more for the witness of all.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
-from streamer.intersight.lists import AT_ONCE, LONGEST_FILTER, among, batches
+from streamer.intersight.named import by_name
 from streamer.intersight.pages import PATH
 from streamer.intersight.replies import NOT_FOUND, OK, Journal, Reply
-from streamer.intersight.rows import Page, read_page, read_row
-from streamer.tokens import Finding, Gone, Unsure
+from streamer.intersight.rows import read_row
+from streamer.tokens import Finding, Gone, Sighting, Unsure
 
 ABSENT: Final = "NotFound"  # the API's code for an object that does not exist
-ONE_BY_ONE: Final = 8  # above it, lists are asked; no more requests run at once either
-TRIES: Final = 2
-LONGEST_MOID: Final = 128
+ONE_BY_ONE: Final = 500  # as many as may be missing at once, by default, without being held
+AT_ONCE: Final = 8  # requests beside each other
+TRIES: Final = 1
+
+Findings = Mapping[str, Finding]
 
 
-async def look_up(client: Client, moids: Collection[str], witnesses: Sequence[str] = ()) -> Mapping[str, Finding]:
+async def look_up(
+    client: Client, moids: Collection[str], witnesses: Sequence[str] = (), *, one_by_one: int = ONE_BY_ONE
+) -> Findings:
     """What the API says of each of these Moids; nothing is raised, a failure is `Unsure`.
 
     Args:
         client: of the account.
         moids: what to ask for.
         witnesses: Moids of at most two tokens that are there.
+        one_by_one: how many to ask for by Moid, at most.
     """
     wanted = sorted(set(moids))
     at_hand = [moid for moid in witnesses if moid not in moids]
-    places = asyncio.Semaphore(ONE_BY_ONE)
+    if len(wanted) <= one_by_one:
+        found = await _by_moid(client, wanted)
+    else:
+        found = await _sampled(client, await by_name(client, wanted, at_hand, at_once=AT_ONCE), one_by_one)
+    if not at_hand or not any(isinstance(finding, Gone) for finding in found.values()):
+        return found
+    moid = random.choice(at_hand)  # noqa: S311  not always the same: one that cannot be asked for would stand in the way
+    witness = await _finding(client, moid)
+    if isinstance(witness, Sighting):
+        return found
+    why = witness.why if isinstance(witness, Unsure) else "it is gone, too"
+    return _doubted(found, f"no_witness: {moid} was there just now, and asked for by its Moid: {why}")
 
-    async def one(moid: str) -> Mapping[str, Finding]:
-        async with places:
-            return {moid: await _by_moid(client, moid)}
 
-    async def many(batch: Sequence[str]) -> Mapping[str, Finding]:
+async def _sampled(client: Client, listed: Findings, most: int) -> Findings:
+    """What lists say, with `most` of it asked for by Moid: first what they call gone, then what they do not know.
+
+    What they call gone is believed only if all of it is gone that was asked for.
+    """
+    gone = [moid for moid, finding in listed.items() if isinstance(finding, Gone)]
+    sample = random.sample(gone, min(most, len(gone)))  # spread over all of them, no secret
+    unknown = [moid for moid, finding in listed.items() if isinstance(finding, Unsure)][: most - len(sample)]
+    asked = await _by_moid(client, [*sample, *unknown])
+    others = {moid: asked[moid] for moid in sample if not isinstance(asked[moid], Gone)}
+    if not others:
+        return {**listed, **asked}
+    told = f"filter_disproved: lists by name lack {len(others)} of {len(sample)} tokens that are not gone by Moid"
+    return {**_doubted(listed, f"{told}, such as {min(others)}"), **asked}
+
+
+def _doubted(found: Findings, why: str) -> Findings:
+    """The same, and nothing of it proves an absence."""
+    return {moid: Unsure(moid, why) if isinstance(finding, Gone) else finding for moid, finding in found.items()}
+
+
+async def _by_moid(client: Client, moids: Iterable[str]) -> Findings:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(moid: str) -> Finding:
         async with places:
-            return await _by_list(client, batch, at_hand)
+            return await _finding(client, moid)
 
     async with asyncio.TaskGroup() as group:
-        if len(wanted) <= ONE_BY_ONE:
-            asked = [group.create_task(one(moid)) for moid in wanted]
-        else:
-            room = LONGEST_FILTER - 2 * LONGEST_MOID
-            asked = [group.create_task(many(batch)) for batch in batches(wanted, at_once=AT_ONCE - 2, room=room)]
-    return {moid: finding for task in asked for moid, finding in task.result().items()}
+        asked = {moid: group.create_task(one(moid)) for moid in moids}
+    return {moid: task.result() for moid, task in asked.items()}
 
 
-async def _by_moid(client: Client, moid: str) -> Finding:
+async def _finding(client: Client, moid: str) -> Finding:
+    """What an answer by Moid proves."""
     try:
-        return _finding(moid, await client.get(f"{PATH}/{moid}", (), Journal(), tries=TRIES))
+        return _proven(moid, await client.get(f"{PATH}/{moid}", (), Journal(), tries=TRIES))
     except Rejected as rejected:
-        return _unsure(moid, rejected)
+        return Unsure(moid, f"{rejected.reason}: {rejected}")
 
 
-def _finding(moid: str, reply: Reply) -> Finding:
-    """What an answer by Moid proves; `Rejected` if nothing."""
+def _proven(moid: str, reply: Reply) -> Finding:
+    """What it proves; `Rejected` if nothing."""
     if reply.status == OK:
         row = read_row(reply.body, reply.received_at, reply.trace_id)
         if row.token.moid != moid:
@@ -79,38 +115,3 @@ def _finding(moid: str, reply: Reply) -> Finding:
     if reply.status == NOT_FOUND and error.code == ABSENT:
         return Gone(moid, reply.received_at, trace_id=error.trace_id)
     raise error
-
-
-async def _by_list(client: Client, batch: Sequence[str], witnesses: Sequence[str]) -> Mapping[str, Finding]:
-    named = [*witnesses[:1], *batch, *witnesses[1:]]
-    query = [("$top", str(len(named))), ("$filter", among("Moid", named)), ("$inlinecount", "allpages")]
-    try:
-        reply = await client.get(PATH, query, Journal(), tries=TRIES)
-        if reply.status != OK:
-            raise reply.error()
-        page = read_page(reply.body, {}, reply.received_at, reply.trace_id)
-        _prove(page, named, witnesses)
-    except Rejected as rejected:
-        return {moid: _unsure(moid, rejected) for moid in batch}
-    shown = {row.token.moid: row for row in page.rows}
-    return {
-        moid: shown.get(moid) or Gone(moid, reply.received_at, method="filter", trace_id=reply.trace_id)
-        for moid in batch
-    }
-
-
-def _prove(page: Page, named: Sequence[str], witnesses: Sequence[str]) -> None:
-    """Raise `Rejected` unless the page can be the whole answer to a list of these Moids."""
-    shown = set(page.moids)
-    if len(shown) < len(page.moids):
-        raise Rejected("duplicate_moid", f"a list of {len(named)} named Moids shows one twice")
-    if page.count != len(shown):
-        raise Rejected("count_mismatch", f"a list of named Moids has {len(shown)} rows and the Count {page.count}")
-    if strangers := shown.difference(named):
-        raise Rejected("wrong_moid", f"a list of named Moids shows {len(strangers)} others, such as {min(strangers)}")
-    if lost := set(witnesses) - shown:
-        raise Rejected("wrong_moid", f"a list of named Moids does not show {min(lost)}, which was there just now")
-
-
-def _unsure(moid: str, rejected: Rejected) -> Unsure:
-    return Unsure(moid, f"{rejected.reason}: {rejected}")

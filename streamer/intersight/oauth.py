@@ -68,6 +68,10 @@ class ClientCredentials(httpx.Auth):
         except (ValueError, RecursionError):  # binascii.Error and DecodeError are ValueErrors
             return {}
 
+    def renew(self) -> None:
+        """Let the next request fetch a new token, which says of itself what is true now."""
+        self._renew_at = 0
+
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send `request` with the token, and once more with another one if this one is refused.
 

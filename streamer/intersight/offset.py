@@ -82,9 +82,9 @@ def _check_number(pages: Pages, page: Page, top: int, overlap: int) -> None:
 
 def _check_moids(pages: Pages, page: Page, overlap: int) -> None:
     number = pages.number + 1
-    again = pages.seen.intersection(page.moids[overlap:])
-    if again or len(set(page.moids)) < len(page.moids):
-        moid = min(again, default="a Moid")
+    again = pages.seen.intersection(page.moids)
+    if len(again) > overlap or len(set(page.moids)) < len(page.moids):  # the overlap was asked for twice
+        moid = min(again.difference(pages.moids[-1:]), default="a Moid")
         raise Rejected("duplicate_moid", f"{moid} stands on page {number} for the second time")
     if list(page.moids[:overlap]) != pages.moids[-1:]:
         raise Rejected("torn", f"page {number} does not begin with the last row of the page before")

@@ -4,9 +4,11 @@ Two things tell: the accounts that `iam/Accounts` lists, and, for an OAuth clien
 are read without verification. Both are only ever compared, with what they were before: who could forge them could
 forge the tokens' list too. Nothing here decides what a change means.
 
-Question: one odd answer would look like a change of rights, and deletions would wait for a person. Choice: what is
-neither what it was nor, at first, a plain list is asked for again, until three answers in a row agree. Rejected: to
-believe the first answer; to average.
+Question: one odd answer would look like a change of rights, and deletions would wait for a person. Choice: what is not
+what it was is asked for again, under a new access token where there is one, and believed if three answers agree; if
+they do not, nobody knows now. What it was outlives this process: the caller remembers it. Rejected: to believe the
+first answer, be it the first of a process; to average; to ask on until an answer is the old one, which costs more
+requests than a deletion is worth.
 
 Question: the list names several accounts. Choice: ours is the one that the credential names (the first part of an API
 key's id, or the claim `account_id`); where it names none, it stays unknown. Rejected: the first of the list.
@@ -27,9 +29,8 @@ from streamer.intersight.oauth import ClientCredentials
 from streamer.tokens import Rights
 
 CLAIMS: Final = ("account_id", "domaingroup_id", "permissions", "region", "role_ids", "roles", "scope")
-AGREE: Final = 3  # answers in a row, before an unusual one is believed
-MOST: Final = 6  # answers asked for
-TRIES: Final = 2
+AGREE: Final = 3  # answers, before an unusual one is believed
+TRIES: Final = 1  # of each; deletions wait for the next poll, as they do after an answer that is odd
 LONGEST: Final = 4096  # characters; of more than that a digest is remembered
 _QUERY: Final = (("$select", "Moid,Name"),)
 _UNREADABLE: Final = frozenset({400, 403, 404})  # this role, or this appliance, has no such list
@@ -51,22 +52,26 @@ class RightsReader:
         self._credential = credential
         self._last: Rights | None = None
 
-    async def read(self) -> Rights:
+    async def read(self, known: str | None = None) -> Rights:
         """The rights as they are now.
 
+        Args:
+            known: what they were, as far as the caller remembers: `Rights.seen`.
+
         Raises:
-            Rejected: `rights_unsteady` if the API says something else each time, and what `read_list` raises, unless
-                the list is not there for us (400, 403, 404): then the credential alone tells.
+            Rejected: `rights_unsteady` if the API says several things, and what `read_list` raises, unless the list is
+                not there for us (400, 403, 404): then the credential alone tells.
         """
-        alike, said = 0, None
-        for _ in range(MOST):
-            accounts = await self._accounts()
-            rights = self._rights(accounts)
-            alike, said = (alike + 1 if rights == said else 1), rights
-            if rights == self._last or (self._last is None and accounts) or alike == AGREE:
-                self._last = rights
-                return rights
-        raise Rejected("rights_unsteady", f"iam/Accounts answers {MOST} times, never {AGREE} times in a row the same")
+        said = self._rights(await self._accounts())
+        if said != self._last and said.seen != known:
+            for _ in range(AGREE - 1):
+                if self._credential is not None and known is not None:
+                    self._credential.renew()  # one token always says the same
+                again = self._rights(await self._accounts())
+                if again != said:
+                    raise Rejected("rights_unsteady", f"iam/Accounts does not answer the same {AGREE} times in a row")
+        self._last = said
+        return said
 
     async def _accounts(self) -> tuple[str, ...] | None:
         """The Moids of the accounts listed; None where we may not list them."""

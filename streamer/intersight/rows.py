@@ -4,9 +4,11 @@ This is the hot path: at a million tokens nearly every row of nearly every poll 
 page is split into its rows without looking into them, each is looked up by its digest, and a match says all there is
 to say: that Moid, unchanged. It must never decide whether a page is the right one; that is the snapshot's concern.
 
-Question: a lone surrogate in one string makes a whole page malformed to a strict parser. Choice: replace such escapes
-in the page's text, once the strict parser has refused it, and split it again; the rows beside it keep their bytes and
-so their digests. Rejected: a lenient parser for every page, which pays for a case that hardly ever comes.
+Question: a lone surrogate in one string, or a bare NaN as many encoders write it, makes a whole page malformed to a
+strict parser. Choice: replace such words in the page's text, once the strict parser has refused it, and split it again:
+NaN by what no property can be, so that it costs its own property; the rows beside it keep their bytes and so their
+digests. Rejected: a lenient parser for every page, which pays for a case that hardly ever comes; to refuse the page,
+which would stop the feed for as long as one token has such a value.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _ROW: Final = msgspec.json.Decoder(Raw)
 _ESCAPE: Final = re.compile(  # every escape, so that an escaped backslash is never taken for the start of one
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_NO_NUMBER: Final = re.compile(  # strings are skipped, and one without an end is skipped to the end: no second look
+    rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(-?(?:NaN|Infinity)\b)', re.DOTALL
 )
 
 
@@ -89,7 +94,7 @@ def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id
 
 
 def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:
-    """The `Count` and the rows of a list's answer, each row as its JSON text, lone surrogates replaced.
+    """The `Count` and the rows of a list's answer, each row as its JSON text, lone surrogates and NaN replaced.
 
     Raises:
         Rejected: `not_json`, or `not_a_list` for anything but a list of this type, such as `iam.User.List`.
@@ -118,12 +123,13 @@ def _sighting(raw: bytes, digest: bytes, arrived_at: int, trace_id: str | None) 
 
 
 def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
-    """What a body holds, lone surrogates replaced if that is what stands in the way."""
+    """What a body holds; lone surrogates and NaN are replaced if they are what stands in the way."""
     try:
         try:
             return decoder.decode(body)
         except msgspec.DecodeError:
             mended = _ESCAPE.sub(lambda escape: LONE if escape[1] else escape[0], body)
+            mended = _NO_NUMBER.sub(lambda word: b'[["%s"]]' % word[1] if word[1] else word[0], mended)
             if mended == body:
                 raise
             return decoder.decode(mended)

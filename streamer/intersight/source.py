@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +22,7 @@ from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
+from streamer.intersight.servertime import ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
@@ -50,6 +52,7 @@ class IntersightSource:
         self._page_size = settings.page_size
         self._clock = clock
         self._paging = Paging(settings.name)
+        self._server_time = ServerTime()
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
         self._client = Client(
@@ -81,6 +84,16 @@ class IntersightSource:
         """Close all connections."""
         await self._client.aclose()
 
+    @property
+    def requests(self) -> int:
+        """How many were sent so far, whatever for."""
+        return self._client.requests
+
+    @property
+    def damaged(self) -> int:
+        """How many values of users and audit records were cut or left out so far."""
+        return self._directory.damaged + self._audit.damaged
+
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
         """All tokens of the account, complete.
 
@@ -93,15 +106,20 @@ class IntersightSource:
         seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
         moids = seen.unchanged | seen.rows.keys()
         self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
-        return seen
+        told = None if seen.walk.server_date is None else seen.walk.clock
+        return replace(seen, believed=self._server_time.after(told))
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
         return await look_up(self._client, moids, self._witnesses)
 
-    async def rights(self) -> Rights:
-        """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say."""
-        return await self._rights.read()
+    async def rights(self, known: str | None = None) -> Rights:
+        """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say.
+
+        Args:
+            known: `Rights.seen` as it is remembered; what differs from it is asked for more than once.
+        """
+        return await self._rights.read(known)
 
     async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
         """What was done to these tokens, and these users' logouts, from `since` to `until` (ms, the server's clock).

@@ -13,24 +13,26 @@ from typing import Final
 from streamer.errors import Rejected
 from streamer.events import UserInfo
 from streamer.intersight.client import Client
-from streamer.intersight.lists import Row, among, batches, read_list, short
+from streamer.intersight.lists import Row, among, batches, is_damaged, read_list, short
 
 FOUND_FOR_MS: Final = 60 * 60_000
 ABSENT_FOR_MS: Final = 5 * 60_000
 QUIET_FOR_MS: Final = 60_000
 REMEMBERED: Final = 10_000
 MOST: Final = 100  # requests in one call
-_SELECT: Final = ("$select", "Moid,Name,Email,UserIdOrEmail")
+_TEXTS: Final = ("Name", "Email", "UserIdOrEmail")  # in the order of `UserInfo`
+_SELECT: Final = ("$select", ",".join(("Moid", *_TEXTS)))
 
 
 class Directory:
-    """The users of one account; `clock` is ms UTC."""
+    """The users of one account; `clock` is ms UTC; `damaged` counts the values that had to be cut or left out."""
 
     def __init__(self, client: Client, clock: Callable[[], int]) -> None:
         self._client = client
         self._clock = clock
         self._known: dict[str, tuple[int, UserInfo | None]] = {}  # when it was asked, the oldest first
         self._quiet_until = 0
+        self.damaged = 0
 
     async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
         """The users with these Moids, as far as they are known or can be found out; never raises `Rejected`."""
@@ -50,6 +52,7 @@ class Directory:
     async def _ask(self, batch: Collection[str]) -> Mapping[str, UserInfo]:
         query = (("$filter", among("Moid", tuple(batch))), _SELECT)
         rows = await read_list(self._client, "iam/Users", query, "iam.User", tries=1)
+        self.damaged += sum(is_damaged(row.get(name)) for row in rows for name in _TEXTS)
         return {row["Moid"]: _user(row) for row in rows}
 
     def _remembered(self, moid: str, now: int) -> tuple[int, UserInfo | None] | None:
@@ -68,4 +71,4 @@ class Directory:
 
 
 def _user(row: Row) -> UserInfo:
-    return UserInfo(row["Moid"], short(row.get("Name")), short(row.get("Email")), short(row.get("UserIdOrEmail")))
+    return UserInfo(row["Moid"], *(short(row.get(name)) for name in _TEXTS))

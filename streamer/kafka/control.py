@@ -1,14 +1,11 @@
-"""Commands on their way: a worker reads those of its sources, any machine may send one and hear what became of it.
+"""Commands on their way: any machine may send one, and hear what became of it.
 
-A command is a record of `P.control`, in the partition that has the number of its source's state partition, and its
-answer stands in the source's own row of `P.state`. This room must never decide what a command does, never wait without
-a limit, and never stop at a record it does not like: whatever has a source's key is handed on as it is.
+A command is a record of `P.control`, in the partition that has the number of its source's state partition, where the
+worker reads it (`inbox`); its answer stands in the source's own row of `P.state`. This room must never decide what a
+command does, and never wait without a limit.
 
 Question: who writes a command? Choice: a `Writer` whose transactional id nobody else has, so it is in the log whole and
 on all replicas, or the sender is told. Rejected: a plain producer; it repeats for ever, and has none of the rules.
-
-Question: what if `after` lies outside the log? Choice: all that is there is read, since the topic was made anew or is
-older than its retention. No command acts twice for that: those of a hold that is gone are refused.
 
 Question: where does the reading of answers begin? Choice: at the end of the state as it was before the command was
 sent, and every version of the row is looked at, since the next command's answer takes the place of this one's.
@@ -35,50 +32,8 @@ from streamer.kafka.topics import Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
 from streamer.state import Answer, SourceRow, source_key
 
-LIMIT_S: Final = 10.0  # one question to Kafka, or the reading of all commands there are
-FETCH_MS: Final = 20  # the last reply may hold nothing for us to return, such as the end of a transaction
-
-Found = tuple[tuple[int, bytes], ...]
-
-
-# What a worker reads...
-
-
-async def commands(connection: Connection, topic: str, partition: int, source: str, after: int | None) -> Found:
-    """Offset and value of every committed record with the key of this source, in the order of the log.
-
-    Args:
-        connection: where Kafka is.
-        topic: `P.control`.
-        partition: the source's, which must exist.
-        source: its name.
-        after: the first offset that is wanted; None: from the beginning. The end is the present one.
-
-    Raises:
-        Unready: Kafka does not answer.
-        Misconfigured: this user may not read the topic.
-    """
-    at = TopicPartition(topic, partition)
-    consumer = connection.consumer(auto_offset_reset="earliest")
-    try:
-        with connection.reaching(f"read the commands in {topic}-{partition}"):
-            async with asyncio.timeout(LIMIT_S):
-                end = await enter(consumer, at, after)
-                return await _read_to(consumer, at, end, source_key(source))
-    finally:
-        await close(consumer)
-
-
-async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int, key: bytes) -> Found:
-    """The position also moves past what is not shown, such as aborted records."""
-    found: list[tuple[int, bytes]] = []
-    while await consumer.position(at) < end:
-        read = (await consumer.getmany(at, timeout_ms=FETCH_MS)).get(at, ())
-        found += [(record.offset, record.value or b"") for record in read if record.key == key]
-    return tuple(found)
-
-
-# What a sender does...
+LIMIT_S: Final = 10.0  # one question to Kafka
+FETCH_MS: Final = 20  # nobody waits longer for an answer that is there
 
 
 @dataclass(frozen=True, slots=True)

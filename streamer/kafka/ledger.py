@@ -23,7 +23,7 @@ from typing import Final
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
-from streamer.kafka.control import commands
+from streamer.kafka.inbox import Found, Inbox
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
@@ -76,6 +76,11 @@ class Ledger:
             )
             for number in sorted(set(self._homes.values()))
         }
+        self._inboxes = {
+            number: Inbox(connection, names.control, number)
+            for number in self._shards
+            if layout.control is None or number < layout.control
+        }
 
     async def restore(self, source: str) -> SourceState:
         """What the log says of a source; from now on it may commit.
@@ -101,20 +106,20 @@ class Ledger:
         )
         await self._shards[home].commit(source, records, own or b"")
 
-    async def commands(self, source: str, after: int | None) -> tuple[tuple[int, bytes], ...]:
-        """The control commands for a source from offset `after` to the present end; see `control.commands`.
+    async def commands(self, source: str, after: int | None) -> Found:
+        """The control commands for a source from offset `after` to the present end; see `Inbox.commands`.
 
         A control topic with fewer partitions than the state, which `ensure` warns of, has none for some sources.
         """
-        home = self._homes[source]
-        if self._layout.control is not None and home >= self._layout.control:
-            return ()
-        return await commands(self._connection, self._names.control, home, source, after)
+        inbox = self._inboxes.get(self._homes[source])
+        return await inbox.commands(source, after) if inbox else ()
 
     async def close(self) -> None:
-        """Drop all writers."""
+        """Drop all writers, and read no more commands."""
         for shard in self._shards.values():
             await shard.close()
+        for inbox in self._inboxes.values():
+            await inbox.close()
 
     def _addressed(self, record: Record, home: int, timestamp: int) -> Outgoing:
         if record.topic == STATE:

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
 async def enter(consumer: AIOKafkaConsumer, at: TopicPartition, after: int | None = None) -> int:
-    """Read a partition from `after` on, or from its beginning if that is None or lies outside of the log.
+    """Start a consumer that reads one partition, from where `go_to` takes it.
 
     Args:
         consumer: not started, with `auto_offset_reset="earliest"`; it reads nothing else.
@@ -25,6 +25,20 @@ async def enter(consumer: AIOKafkaConsumer, at: TopicPartition, after: int | Non
     await consumer.start()
     consumer.assign([at])
     consumer.pause(at)
+    return await go_to(consumer, at, after)
+
+
+async def go_to(consumer: AIOKafkaConsumer, at: TopicPartition, after: int | None = None) -> int:
+    """Read a partition from `after` on, or from its beginning if that is None or lies outside of the log.
+
+    Args:
+        consumer: started; the partition is assigned to it, and paused.
+        at: the partition.
+        after: the first offset that is wanted.
+
+    Returns:
+        As of `enter`.
+    """
     first = (await consumer.beginning_offsets([at]))[at]
     end: int = (await consumer.end_offsets([at]))[at]
     consumer.seek(at, first if after is None or not first <= after <= end else after)

@@ -22,7 +22,7 @@ from streamer.control import LIFE_MS, Command
 from streamer.errors import CheckFailed, StreamerError, Unready
 from streamer.invocation import Invocation
 from streamer.kafka.topics import partition_of
-from tests.builders import EPOCH
+from tests.builders import EPOCH, NOON
 from tests.kafka.bench import ONE, OnBroker
 from tests.kafka.owner import HOLD, Owner, holding
 from tests.services.kafka import Given
@@ -267,6 +267,17 @@ async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Pa
     assert words[:4] == ["source", "hold_id", "count", "reason"]
     assert words[5:9] == [ONE, HOLD, "3", "threshold"]
     assert words[9:] == ["Held", "in", ONE, "since", "2025-11-25T12:00:00.000Z:", "a", "b", "c"]
+
+
+async def test_a_person_sees_what_is_released_already(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
+    """So that nobody wonders why it is still there."""
+    assert owner.state.row is not None
+    assert owner.state.row.hold is not None
+    released = replace(owner.state.row.hold, released_at=NOON + 60_000)
+    await owner.write(replace(owner.state, row=replace(owner.state.row, hold=released)))
+    _, shown = await on_terminal(bench, tmp_path, "list")
+
+    assert f"Held in {ONE} since {HELD['since']}, released at 2025-11-25T12:01:00.000Z:" in " ".join(shown.split())
 
 
 @pytest.mark.parametrize(("types", "status"), [("y\n", 0), ("n\n", 130), ("\n", 130), ("\x04", 130)])

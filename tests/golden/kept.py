@@ -64,6 +64,7 @@ SOURCE_ROWS: Mapping[str, SourceRow] = {
         rights=SHA,
         control_offset=7,
     ),
+    "released-in-part": SourceRow(EPOCH, hold=Hold(HOLD, REVOKED, "emptied", 3, SHA, released_at=REVOKED + HOUR)),
     "released": SourceRow(
         EPOCH,
         last_sequence=111,

@@ -61,7 +61,9 @@ class Account:
         spoil: makes something else of each honest answer.
         order: the list's order.
         rows: what a token is shown as, where it is not the plainest row.
-        asked: all requests.
+        single: an answer by Moid instead of the honest one.
+        asked: all requests for lists.
+        asked_for: the Moids asked for one by one.
     """
 
     moids: set[str]
@@ -69,7 +71,9 @@ class Account:
     spoil: Spoil = honest
     order: Callable[[Iterable[str]], Sequence[str]] = sorted
     rows: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    single: Callable[[str], Response | None] = lambda _: None
     asked: list[Asked] = field(default_factory=list)
+    asked_for: list[str] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -80,6 +84,9 @@ class Account:
         await answer(scope, receive, send)
 
     def _object(self, moid: str) -> Response:
+        self.asked_for.append(moid)
+        if (spoilt := self.single(moid)) is not None:
+            return spoilt
         return said(200, self._row(moid), Date=DATE) if moid in self.moids else fault(404, "NotFound", Date=DATE)
 
     def _list(self, request: Request) -> Response:

@@ -135,8 +135,11 @@ async def test_a_deed_that_failed_is_none(code: int | None, there: bool) -> None
 async def test_hostile_values_are_bounded() -> None:
     """Texts of a megabyte, of the wrong type, or with letters that are none, leave a short record."""
     hostile = record("r1", "t1", Event=HUGE, Email=None, UserIdOrEmail="\ud800x", SourceIp=["x"], User="ada", MoType=1)
-    (told,) = (await _read(Script(records(hostile)))).records
+    async with serve(Script(records(hostile))) as url, client_of(url) as client:
+        reader = AuditReader(client)
+        (told,) = (await reader.read(["t1"], [], SINCE, UNTIL)).records
 
+    assert reader.damaged == 3
     assert len(told.event.encode()) <= SHORT
     assert told.event.endswith("…")
     assert (told.actor, told.actor_ip, told.user_moid, told.object_type) == ("\ufffdx", None, None, "")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from streamer.errors import Rejected
-from streamer.intersight.paging import KEYSET_FOR_MS, SKIP_FOR_MS, Paging
+from streamer.intersight.paging import KEYSET_FOR_MS, SKIP_FOR_MS, Disproved, Paging
 from tests.intersight.account import Account, Asked, Shown, Spoil, held, moids, outcome, read, refused, snapshots
 from tests.intersight.stage import NOW, fault
 
@@ -211,6 +211,20 @@ async def test_a_service_that_cannot_do_it_is_read_by_offset(name: str) -> None:
         assert (await take()).walk.paging == "skip"
         now[0] += 1
         assert (await take()).walk.paging == "keyset"
+
+
+def test_a_service_that_cannot_do_it_is_asked_ever_more_rarely() -> None:
+    """A minute, two, four: ten in the end, and a minute again after it once did."""
+    paging, now, waits = Paging("test"), NOW, []
+    for round_ in range(7):
+        paging.disproved(Disproved("an order of its own"), now)
+        wait = next(s for s in range(11 * 60) if paging.by_keyset(now + s * 1000))
+        waits.append(wait)
+        now += wait * 1000
+        if round_ == 5:
+            paging.holds(now)
+
+    assert waits == [60, 120, 240, 480, 600, 600, 60]
 
 
 async def test_an_order_of_its_own_is_found_out() -> None:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer.intersight.canonical import MOID
-from streamer.intersight.lists import AT_ONCE, LONGEST_FILTER, SHORT, among, batches, short
+from streamer.intersight.lists import AT_ONCE, LONGEST_FILTER, SHORT, among, batches, is_damaged, short
 
 ANY = st.one_of(st.from_regex(MOID, fullmatch=True), st.text(max_size=5))
 
@@ -45,6 +45,15 @@ def test_a_short_text_is_kept_and_a_long_one_cut(text: str) -> None:
         assert told.endswith("…")
 
 
+@given(st.text(max_size=3000))
+@example("ü" * 513)
+def test_a_text_that_is_cut_is_damaged(text: str) -> None:
+    """And no other one; an absent value is as good as an empty one."""
+    assert is_damaged(text) is (short(text) not in {text, None})
+    assert not is_damaged(None)
+
+
 def test_what_is_no_text_is_nothing() -> None:
-    """Whatever else JSON can hold."""
+    """Whatever else JSON can hold; that is damage, too."""
     assert [short(value) for value in (None, 7, True, ["x"], {"x": "y"}, 1.5)] == [None] * 6
+    assert all(map(is_damaged, (7, True, ["x"], {"x": "y"}, 1.5)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,13 +12,13 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamer.absence import Guard
 from streamer.intersight.client import Client
-from streamer.intersight.lists import AT_ONCE
 from streamer.intersight.lookup import ONE_BY_ONE, look_up
 from streamer.serving import serve
 from streamer.tokens import Finding, Gone, Sighting, Unsure
 from tests.intersight.account import Account, Asked, Shown, moids
-from tests.intersight.stage import NOW, Script, client_of, fault, listed, row, said
+from tests.intersight.stage import NOW, Script, client_of, fault, row, said
 
 MOID = "6b00014d7564613301d4f7aa"
 ROW = row(MOID, ClientName="portal")
@@ -31,9 +32,11 @@ async def _client(app: Any) -> AsyncIterator[Client]:
         yield client
 
 
-async def _found(app: Any, asked: Collection[str], witnesses: tuple[str, ...] = ()) -> Mapping[str, Finding]:
+async def _found(
+    app: Any, asked: Collection[str], witnesses: tuple[str, ...] = (), *, one_by_one: int = ONE_BY_ONE
+) -> Mapping[str, Finding]:
     async with _client(app) as client:
-        return await look_up(client, asked, witnesses)
+        return await look_up(client, asked, witnesses, one_by_one=one_by_one)
 
 
 # One by one...
@@ -81,14 +84,14 @@ PROOF_OF_NOTHING: dict[str, tuple[Response, str]] = {
 
 @pytest.mark.parametrize("name", PROOF_OF_NOTHING)
 async def test_anything_else_proves_nothing(name: str) -> None:
-    """Every other answer, however much it looks like an absence, is `Unsure` and says why; two tries at most."""
+    """Every other answer, however much it looks like an absence, is `Unsure` and says why; it is asked for once."""
     answer, why = PROOF_OF_NOTHING[name]
     script = Script(answer)
     found = (await _found(script, [MOID]))[MOID]
 
     assert isinstance(found, Unsure)
     assert (found.moid, found.why.split(":")[0]) == (MOID, why)
-    assert len(script.asked) <= 2
+    assert len(script.asked) == 1
 
 
 async def test_no_answer_proves_nothing() -> None:
@@ -102,14 +105,14 @@ async def test_no_answer_proves_nothing() -> None:
     assert found.why.startswith("unavailable: ")
 
 
-async def test_few_are_asked_for_one_by_one_beside_each_other() -> None:
-    """Eight look-ups at once are answered each with its own, whatever becomes of the others."""
+async def test_each_is_answered_with_its_own() -> None:
+    """Look-ups beside each other do not mix, whatever becomes of the others."""
 
     def answer(request: Request) -> Response:
         moid = request.url.path.rsplit("/", 1)[1]
         return {"m3": fault(404, "NotFound"), "m4": fault(403)}.get(moid, said(200, row(moid)))
 
-    asked = [f"m{i}" for i in range(ONE_BY_ONE)]
+    asked = [f"m{i}" for i in range(9)]
     found = await _found(Script(answer), asked)
 
     assert sorted(found) == asked
@@ -120,110 +123,156 @@ async def test_few_are_asked_for_one_by_one_beside_each_other() -> None:
     assert isinstance(found["m4"], Unsure)
 
 
+async def test_as_many_as_may_go_at_once_are_asked_for_one_by_one() -> None:
+    """No list decides about what the guards let through: of 500 tokens each is asked for by its own Moid."""
+    account = Account({*WITNESSES, "m0007"}, spoil=lambda *_: said(500))
+    found = await _found(account, moids(ONE_BY_ONE), WITNESSES)
+
+    assert [moid for moid in found if isinstance(found[moid], Sighting)] == ["m0007"]
+    assert {each.method for each in found.values() if isinstance(each, Gone)} == {"lookup"}
+    assert account.asked == []
+    assert sorted(account.asked_for[:ONE_BY_ONE]) == moids(ONE_BY_ONE)
+    assert Guard().at_most == ONE_BY_ONE
+
+
+# The witness...
+
+
+async def test_who_says_gone_is_asked_for_a_witness() -> None:
+    """One more request for all that is gone; none where nothing is."""
+    account = Account({*WITNESSES, *MANY[:3]})
+
+    await _found(account, MANY[:3], WITNESSES)
+    assert sorted(account.asked_for) == MANY[:3]
+    found = await _found(account, MANY[3:5], WITNESSES)
+
+    assert sorted(account.asked_for[3:5]) == MANY[3:5]
+    assert account.asked_for[5] in WITNESSES
+    assert len(account.asked_for) == 6
+    assert set(map(type, found.values())) == {Gone}
+
+
+@pytest.mark.parametrize(
+    "answer", [fault(404, "NotFound"), fault(403), fault(503), said(200, ROW), said(200, b"<html>")]
+)
+async def test_without_the_witness_nothing_is_gone(answer: Response) -> None:
+    """An API that does not find what it has just shown may have lost its mind; what it shows is there all the same."""
+    account = Account({*MANY[:3]}, single=lambda moid: answer if moid in WITNESSES else None)
+    found = await _found(account, MANY, WITNESSES)
+
+    assert [moid for moid in MANY if isinstance(found[moid], Sighting)] == MANY[:3]
+    assert {each.why.split(":")[0] for each in found.values() if isinstance(each, Unsure)} == {"no_witness"}
+    assert not any(isinstance(each, Gone) for each in found.values())
+
+
+async def test_a_witness_that_is_asked_for_is_none() -> None:
+    """A token that is missing itself cannot witness anything; without another one there is none."""
+    other = Account({"z0000"})
+    found = await _found(other, [*MANY, "a0000"], WITNESSES)
+    alone = await _found(Account(set()), [*MANY, *WITNESSES], WITNESSES)
+
+    assert other.asked_for[-1] == "z0000"
+    assert isinstance(found["a0000"], Gone)
+    assert set(map(type, alone.values())) == {Gone}
+
+
+async def test_it_is_not_always_the_same_witness() -> None:
+    """One that is listed and can never be asked for does not stand in the way for ever."""
+    account = Account(set(), single=lambda moid: said(200, row(moid)) if moid == "z0000" else None)
+
+    found = [await _found(account, MANY[:1], WITNESSES) for _ in range(30)]
+
+    assert {type(each[MANY[0]]) for each in found} == {Gone, Unsure}
+
+
 async def test_nothing_is_asked_for_nobody() -> None:
     """Without Moids there is no request."""
     script = Script(fault(500))
     assert (await _found(script, []), script.asked) == ({}, [])
 
 
-# Many...
+# Very many...
 
 
-async def test_many_are_asked_for_by_name() -> None:
-    """More than eight make one list by name: who is in it is seen, who is not is gone, by way of the filter."""
-    account = Account({*MANY[:3], *WITNESSES, "other"})
-    found = await _found(account, MANY, WITNESSES)
-    (asked,) = account.asked
+async def test_what_is_more_is_asked_for_by_name_and_a_sample_of_it_by_moid() -> None:
+    """Who is in a list is there, who is in neither of two is gone by way of the filter, or by Moid if asked for."""
+    account = Account({*MANY[:3], *WITNESSES})
+    found = await _found(account, MANY, WITNESSES, one_by_one=4)
 
     assert sorted(found) == MANY
     assert [moid for moid in MANY if isinstance(found[moid], Sighting)] == MANY[:3]
-    assert [found[moid] for moid in MANY[3:]] == [Gone(moid, NOW, "filter") for moid in MANY[3:]]
-    assert asked.named == (WITNESSES[0], *MANY, WITNESSES[1])
-    assert (asked.top, asked.skip, asked.query[-1]) == (14, 0, ("$inlinecount", "allpages"))
+    sample = set(account.asked_for) - set(WITNESSES)
+    assert len(sample) == 4
+    for moid in MANY[3:]:
+        told = found[moid]
+        assert isinstance(told, Gone)
+        assert told.method == ("lookup" if moid in sample else "filter")
 
 
-async def test_very_many_are_asked_for_in_batches() -> None:
-    """No list names over a hundred, each names the witnesses first and last, and each Moid stands in one of them."""
-    asked_for = moids(450)
-    account = Account({*asked_for[::2], *WITNESSES})
-    found = await _found(account, asked_for, WITNESSES)
+async def test_the_sample_is_not_always_the_same() -> None:
+    """Nobody can know which tokens will be asked for."""
+    samples = set()
+    for _ in range(5):
+        account = Account(set(WITNESSES))
+        await _found(account, moids(60), WITNESSES, one_by_one=10)
+        samples.add(frozenset(account.asked_for))
 
-    assert [moid for moid in asked_for if isinstance(found[moid], Sighting)] == asked_for[::2]
-    assert [moid for moid in asked_for if isinstance(found[moid], Gone)] == asked_for[1::2]
-    named = [asked.named or () for asked in account.asked]
-    assert sorted(moid for each in named for moid in each[1:-1]) == asked_for
-    assert {(each[0], each[-1]) for each in named} == {WITNESSES}
-    assert max(map(len, named)) == AT_ONCE
+    assert len(samples) > 1
 
 
-async def test_long_moids_make_small_batches() -> None:
-    """The longest Moids there can be still make URLs that a gateway takes."""
-    asked_for = [f"{i:0128d}" for i in range(120)]
-    script = Script(said(200, listed([])))
-    found = await _found(script, asked_for)
+@pytest.mark.parametrize("answer", [None, fault(403), fault(503), said(200, b"<html>")])
+async def test_lists_are_disproved_by_one_token_of_the_sample(answer: Response | None) -> None:
+    """A list that lacks a token which is there, or may be, proves nothing; the sample itself stays proven."""
+    hidden = set(moids(60)[::7])
+    account = Account(
+        {*hidden, *WITNESSES},
+        spoil=lambda _, shown: Shown([m for m in shown.moids if m not in hidden], len(WITNESSES)),
+        single=lambda moid: answer if moid in hidden else None,
+    )
+    found = await _found(account, moids(60), WITNESSES, one_by_one=52)  # at least one of the nine hidden ones is in it
 
-    assert all(isinstance(each, Gone) for each in found.values())
-    assert len(found) == 120
-    assert max(len(asked.scope["query_string"]) for asked in script.asked) < 6000
-
-
-async def test_a_witness_that_is_asked_for_is_none() -> None:
-    """A token that is missing itself cannot witness anything."""
-    account = Account({"z0000"})
-    found = await _found(account, [*MANY, "a0000"], WITNESSES)
-
-    assert isinstance(found["a0000"], Gone)
+    gone = {moid for moid, each in found.items() if isinstance(each, Gone)}
+    assert gone == set(account.asked_for) - hidden - set(WITNESSES)
+    unasked = {str(getattr(found[moid], "why", found[moid])) for moid in found if moid not in account.asked_for}
+    assert {why.split(":")[0] for why in unasked} == {"filter_disproved"}
 
 
-LIES: dict[str, tuple[Any, str]] = {
-    "a row twice": (lambda s: Shown([*s.moids, s.moids[1]], 5), "duplicate_moid"),
-    "Count too large": (lambda s: Shown(s.moids, 6), "count_mismatch"),
-    "Count too small": (lambda s: Shown(s.moids, 4), "count_mismatch"),
-    "Count missing": (lambda s: Shown(s.moids, None), "count_mismatch"),
-    "short": (lambda s: Shown(s.moids[:3], s.count), "count_mismatch"),
-    "empty": (lambda _: Shown([], 0), "wrong_moid"),
-    "empty with a Count": (lambda s: Shown([], s.count), "count_mismatch"),
-    "filter ignored": (lambda _: Shown(["other"], 1), "wrong_moid"),
-    "a stranger among them": (lambda s: Shown([*s.moids, "other"], 6), "wrong_moid"),
-    "only the first half": (lambda s: Shown(s.moids[:2], 2), "wrong_moid"),
-    "only the second half": (lambda s: Shown(s.moids[2:], 3), "wrong_moid"),
-    "400": (lambda _: fault(400), "http_400"),
-    "403": (lambda _: fault(403), "forbidden"),
-    "404": (lambda _: fault(404, "NotFound"), "http_404"),
-    "503": (lambda _: fault(503), "unavailable"),
-    "HTML": (lambda _: said(200, b"<html>"), "not_json"),
-    "an object": (lambda _: said(200, ROW), "not_a_list"),
-    "a row without a Moid": (lambda _: said(200, listed([{}])), "row_without_moid"),
-}
+async def test_what_lists_do_not_know_is_asked_for_by_moid() -> None:
+    """A service without such lists gives its answers bit by bit."""
+    account = Account(set(WITNESSES), spoil=lambda *_: fault(400, "InvalidRequest"))
+    found = await _found(account, MANY, WITNESSES, one_by_one=5)
+
+    assert sum(isinstance(each, Gone) for each in found.values()) == 5
+    assert sum(isinstance(each, Unsure) for each in found.values()) == len(MANY) - 5
 
 
-@pytest.mark.parametrize("name", LIES)
-async def test_a_list_that_is_not_proven_proves_nothing(name: str) -> None:
-    """With any fault in the answer, all that were named are unsure, the shown ones too, and it says why."""
-    lie, why = LIES[name]
-    account = Account({*MANY[:3], *WITNESSES}, spoil=lambda _, shown: lie(shown))
-    found = await _found(account, MANY, WITNESSES)
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_row_that_is_dropped_and_not_counted_is_not_gone(seed: int) -> None:
+    """Each list lacks one row at random, and its Count says so: a token that is there would be called gone."""
+    chance = random.Random(seed)
+    there = set(moids(150)[::30])
 
-    assert sorted(found) == MANY
-    assert {str(getattr(each, "why", each)).split(":")[0] for each in found.values()} == {why}
-    assert len(account.asked) <= 2
+    def spoil(_: Asked, shown: Shown) -> Shown:
+        left = chance.sample(shown.moids, len(shown.moids) - 1)
+        return Shown(sorted(left), len(left))
+
+    account = Account({*there, *WITNESSES}, spoil=spoil)
+    found = await _found(account, moids(150), WITNESSES, one_by_one=140)
+
+    assert not any(isinstance(found[moid], Gone) for moid in there)
 
 
-async def test_a_batch_that_fails_fails_alone() -> None:
-    """The others' answers stand."""
+async def test_many_cost_few_requests() -> None:
+    """Two lists for a hundred, a sample that does not grow, a witness: far below three a token."""
+    account = Account(set(WITNESSES))
+    await _found(account, moids(1000), WITNESSES, one_by_one=50)
 
-    def spoil(asked: Asked, shown: Shown) -> Response | Shown:
-        return fault(400) if "m0000" in (asked.named or ()) else shown
-
-    found = await _found(Account(set(WITNESSES), spoil=spoil), moids(150), WITNESSES)
-
-    assert sum(isinstance(each, Unsure) for each in found.values()) == AT_ONCE - 2
-    assert sum(isinstance(each, Gone) for each in found.values()) == 150 - AT_ONCE + 2
+    assert len(account.asked) + len(account.asked_for) <= 11 + 16 + 50 + 1
 
 
 async def test_a_look_up_and_a_list_agree() -> None:
     """The same row found by Moid and by name has one meaning, and one raw digest where its bytes are the same."""
     one = await _found(Script(said(200, json.dumps(row(MANY[0])).encode() + b"\n")), [MANY[0]])
-    many = await _found(Account({MANY[0]}), MANY)
+    many = await _found(Account({MANY[0]}), MANY, one_by_one=0)
 
     assert one[MANY[0]] == many[MANY[0]]

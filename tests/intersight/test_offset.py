@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,8 @@ TEARS: dict[str, tuple[Callable[[Asked, Shown], Response | Shown], str]] = {
     "a row twice on a page": (on(0, lambda s: Shown([MOIDS[0], MOIDS[1], MOIDS[0]], s.count)), "duplicate_moid"),
     "shifted left": (on(2, lambda s: Shown(MOIDS[3:6], s.count)), "torn"),
     "shifted right": (on(2, lambda s: Shown(MOIDS[1:4], s.count)), "duplicate_moid"),
-    "the overlap shuffled": (on(2, lambda s: Shown([MOIDS[3], MOIDS[2], MOIDS[4]], s.count)), "duplicate_moid"),
+    "the first page shuffled": (on(0, lambda s: Shown([MOIDS[1], MOIDS[2], MOIDS[0]], s.count)), "torn"),
+    "the overlap shuffled": (on(2, lambda s: Shown([MOIDS[3], MOIDS[2], MOIDS[4]], s.count)), "torn"),
 }
 
 
@@ -93,6 +95,21 @@ async def test_a_tear_that_heals_is_forgotten(name: str) -> None:
     assert (sorted(seen.rows), seen.walk.pages, seen.walk.rows) == (MOIDS, 4, 7)
     assert seen.started_at > NOW + walks[2]
     assert seen.rows[MOIDS[0]].arrived_at > seen.started_at
+
+
+async def test_the_server_s_date_is_that_of_the_last_reply() -> None:
+    """Of the walk that holds, not of one that was torn."""
+    account = Account(set(MOIDS))
+
+    def dated(asked: Asked, shown: Shown) -> Response:
+        answer = account.page(Shown(shown.moids, 8) if asked.number == 1 else shown)
+        answer.headers["date"] = formatdate(NOW // 1000 + asked.number, usegmt=True)
+        return answer
+
+    account.spoil = dated
+    seen = await _by_offset(account)
+
+    assert (len(account.asked), seen.walk.server_date) == (2 + 4, NOW + 5000)
 
 
 async def test_a_shift_that_keeps_every_count_is_caught() -> None:

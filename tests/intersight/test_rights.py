@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from streamer.errors import Rejected
 from streamer.intersight.oauth import ClientCredentials
-from streamer.intersight.rights import AGREE, LONGEST, MOST, RightsReader
+from streamer.intersight.rights import AGREE, LONGEST, RightsReader
 from streamer.serving import serve
 from streamer.tokens import Rights
 from tests.intersight.stage import ACCOUNT, KEY_ID, NOW, Script, client_of, fault, said
@@ -26,19 +26,37 @@ def accounts(*moids: str, **others: Any) -> Response:
     return said(200, {"Count": len(rows), "ObjectType": "iam.Account.List", "Results": rows, **others})
 
 
-async def _read(*answers: Any, key_id: str | None = KEY_ID, times: int = 1) -> tuple[list[Rights], Script]:
+async def _read(
+    *answers: Any, key_id: str | None = KEY_ID, times: int = 1, known: str | None = None
+) -> tuple[list[Rights], Script]:
+    """So many readings of one process; it remembers `known` from an earlier one."""
     script = Script(*answers)
     async with serve(script) as url, client_of(url) as client:
         reader = RightsReader(client, key_id, None)
-        return [await reader.read() for _ in range(times)], script
+        return [await reader.read(known) for _ in range(times)], script
+
+
+async def _unsteady(*answers: Any, known: str | None = None) -> Script:
+    """A reading that comes to nothing, and what it asked."""
+    script = Script(*answers)
+    async with serve(script) as url, client_of(url) as client:
+        with pytest.raises(Rejected) as caught:
+            await RightsReader(client, KEY_ID, None).read(known)
+    assert caught.value.reason == "rights_unsteady"
+    return script
+
+
+async def _usual() -> str:
+    """What is remembered of an account that is as ever."""
+    return (await _read(accounts(ACCOUNT)))[0][0].seen
 
 
 async def test_the_listed_account_is_ours() -> None:
-    """One request, for Moids and names, tells the account; a new name of it is no other right."""
-    (rights, again), script = await _read(accounts(ACCOUNT), accounts(ACCOUNT, Future=1), times=2)
+    """Its list, of Moids and names, tells the account; a new name of it is no other right, and costs one request."""
+    (rights, again), script = await _read(*[accounts(ACCOUNT)] * AGREE, accounts(ACCOUNT, Future=1), times=2)
 
     assert rights == again
-    assert (rights.account_moid, len(script.asked)) == (ACCOUNT, 2)
+    assert (rights.account_moid, len(script.asked)) == (ACCOUNT, AGREE + 1)
     assert script.asked[0].url.path == "/api/v1/iam/Accounts"
     assert script.asked[0].query_params["$select"] == "Moid,Name"
     assert ACCOUNT in rights.seen
@@ -65,7 +83,7 @@ async def test_which_account_is_ours(listed: list[str], key_id: str | None, acco
 
 async def test_the_order_of_the_list_does_not_matter() -> None:
     """What may be seen is a set."""
-    (one, other), _ = await _read(accounts(ACCOUNT, OTHER), accounts(OTHER, ACCOUNT), times=2)
+    (one, other), _ = await _read(*[accounts(ACCOUNT, OTHER)] * AGREE, accounts(OTHER, ACCOUNT), times=2)
     assert one == other
 
 
@@ -89,32 +107,44 @@ ODD: dict[str, Response] = {
 }
 
 
+async def test_what_was_so_before_is_believed_at_once() -> None:
+    """Also by the first reading of a process, which has it from the one before: one request."""
+    (rights,), script = await _read(accounts(ACCOUNT), known=await _usual())
+
+    assert (rights.account_moid, len(script.asked)) == (ACCOUNT, 1)
+
+
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("times", [1, 2])
 async def test_an_odd_answer_is_no_change_of_rights(name: str, times: int) -> None:
-    """What is said once or twice and then no more was never so."""
-    (before, after), script = await _read(accounts(ACCOUNT), *[ODD[name]] * times, accounts(ACCOUNT), times=2)
+    """What is said once or twice and then no more is no answer, be it the first one of a process; the next is."""
+    script = await _unsteady(*[ODD[name]] * times, accounts(ACCOUNT), known=await _usual())
+    first = await _unsteady(*[ODD[name]] * times, accounts(ACCOUNT))
 
-    assert before == after
-    assert len(script.asked) == 2 + times
+    assert len(script.asked) == len(first.asked) == times + 1
 
 
 @pytest.mark.parametrize("name", ODD)
 async def test_a_change_of_rights_is_believed_when_it_stays(name: str) -> None:
     """Three answers in a row are the new state of affairs; the next reading takes one request again."""
-    (before, after, last), script = await _read(accounts(ACCOUNT), *[ODD[name]] * 4, times=3)
+    (after, last), script = await _read(ODD[name], times=2, known=await _usual())
 
-    assert before.seen != after.seen
+    assert after.seen != await _usual()
     assert after == last
-    assert len(script.asked) == 1 + AGREE + 1
+    assert len(script.asked) == AGREE + 1
+
+
+async def test_a_change_that_is_taken_back_is_believed_at_once() -> None:
+    """What is remembered stays what it was, whatever was believed meanwhile."""
+    (changed, back), script = await _read(*[accounts()] * AGREE, accounts(ACCOUNT), times=2, known=await _usual())
+
+    assert (changed.seen != back.seen, back.seen) == (True, await _usual())
+    assert len(script.asked) == AGREE + 1
 
 
 async def test_an_api_that_never_says_the_same_is_no_answer() -> None:
-    """After six answers nothing is believed."""
-    answers = [accounts(ACCOUNT), *(accounts(ACCOUNT, f"x{i}") for i in range(MOST))]
-    with pytest.raises(Rejected) as caught:
-        await _read(*answers, times=2)
-    assert caught.value.reason == "rights_unsteady"
+    """Nothing is believed, and no more is asked than it takes to see that."""
+    assert len((await _unsteady(*(accounts(ACCOUNT, f"x{i}") for i in range(9)))).asked) == 2
 
 
 BAD: dict[str, tuple[Response, str]] = {
@@ -148,6 +178,7 @@ def jwt(**claims: Any) -> str:
 
 
 async def _as_client(*tokens: str, listed: Response | None = None) -> list[Rights]:
+    """What each of these access tokens tells, one after the other ran out; what one says, the first answer says."""
     granted = iter(tokens)
     answer = listed or accounts(ACCOUNT, OTHER)
 
@@ -179,6 +210,40 @@ async def test_claims_tell_the_account_and_the_roles() -> None:
     assert one == other
     assert one.account_moid == ACCOUNT
     assert "Read-Only" in one.seen
+
+
+async def test_one_odd_token_is_no_change_of_rights() -> None:
+    """Each answer that is asked for again comes under a new access token, as one says the same as long as it lives."""
+    (usual,) = await _as_client(jwt(intersight=CLAIMS))
+    odd, right = jwt(intersight=CLAIMS | {"roles": []}), jwt(intersight=CLAIMS)
+
+    assert await _granted(usual.seen, odd, right) == (2, ["rights_unsteady", usual])
+    assert await _granted(usual.seen, odd, odd, right) == (3, ["rights_unsteady", usual])
+    number, (changed, again) = await _granted(usual.seen, odd, odd, odd)
+    assert (number, changed) == (3, again)
+    assert changed != usual
+
+
+async def _granted(known: str, *tokens: str) -> tuple[int, list[Any]]:
+    """How many of these access tokens two readings took, and what each told."""
+    granted = list(tokens)
+
+    def app(request: Request) -> Response:
+        if request.url.path == "/iam/token":
+            return said(200, {"access_token": granted.pop(0), "expires_in": 600})
+        return accounts(ACCOUNT, OTHER)
+
+    read: list[Any] = []
+    async with serve(Script(app)) as url:
+        credential = ClientCredentials(url, "id", "secret", clock=lambda: NOW)
+        async with client_of(url, credential) as client:
+            reader = RightsReader(client, None, credential)
+            for _ in range(2):
+                try:
+                    read.append(await reader.read(known))
+                except Rejected as rejected:
+                    read.append(rejected.reason)
+    return len(tokens) - len(granted), read
 
 
 async def test_claims_may_stand_flat() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from streamer import avro
 from streamer.errors import Rejected
 from streamer.intersight.rows import Page, read_page, read_row
+from streamer.tokens import Token
 from tests.intersight.stage import listed, row
 
 ROWS = [row(moid, ClientName=f"client {moid}") for moid in ("a", "b", "c")]
@@ -92,6 +94,36 @@ def test_invalid_utf_8_does_not_touch_its_neighbours() -> None:
     assert [(seen.token.client_name, seen.damaged) for seen in page.rows] == [("client \ufffd", 1)]
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_does_not_touch_its_neighbours(word: str) -> None:
+    """Nor the rest of its row: the property is null, its text is kept, and the row is known again by its bytes."""
+    body = listed([ROWS[0], row("x", ClientName="it is NaN", LastLoginTime=0), ROWS[2]]).replace(
+        b" 0", b" " + word.encode()
+    )
+    clean = _known(listed(ROWS))
+    page = _read(body, clean)
+    (seen,) = page.rows
+
+    assert (page.moids, seen.damaged) == (("a", "x", "c"), 1)
+    assert (seen.token.client_name, seen.token.last_login_time) == ("it is NaN", None)
+    assert [(extra.name, extra.json) for extra in seen.token.extras] == [("LastLoginTime", f'[["{word}"]]')]
+    assert _read(body, clean | {seen.raw: "x"}).rows == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["ClientName", "ExpirationTime", "User", "UserMeta", "Owners", "PermissionResources", "Tags"]
+)
+def test_what_is_no_number_is_no_value_of_any_property(name: str) -> None:
+    """Whatever it stands for, it is null and told as damaged; as an identity it rejects the poll."""
+    seen = read_row(b'{"Moid": "a", "' + name.encode() + b'": NaN}', 7, None)
+
+    assert (seen.damaged, [extra.name for extra in seen.token.extras]) == (1, [name])
+    assert replace(seen.token, extras=()) == Token("a")
+    with pytest.raises(Rejected) as caught:
+        read_row(b'{"Moid": NaN}', 7, None)
+    assert caught.value.reason == "bad_moid"
+
+
 def test_a_row_by_itself_reads_like_a_row_of_a_page() -> None:
     """The same bytes give the same digest, datum and meaning, in a list or alone."""
     text = json.dumps(ROWS[0]).encode()
@@ -105,6 +137,9 @@ BAD_PAGES: dict[str, tuple[bytes, str]] = {
     "cut": (listed(ROWS)[:-1], "not_json"),
     "cut inside a row": (listed(ROWS)[:150], "not_json"),
     "cut after a lone surrogate": (listed([row("a", X="\ud800")])[:-1], "not_json"),
+    "cut after a NaN": (listed([row("a", X=float("nan"))])[:-1], "not_json"),
+    "a Count that is no number": (listed(ROWS, Count=float("nan")), "not_a_list"),
+    "only NaN": (b"NaN", "not_a_list"),
     "two bodies": (listed(ROWS) * 2, "not_json"),
     "nested without end": (b'{"Results":' + b"[" * 100_000, "not_json"),
     "nested too deep": (listed([row("a")]).replace(b'"a"', b"[" * 5000 + b"]" * 5000), "not_json"),
@@ -141,6 +176,12 @@ def test_a_bad_page_is_named(name: str) -> None:
     assert caught.value.reason == reason
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
+
+
+def test_a_string_without_an_end_is_read_once() -> None:
+    """A body that ends inside a long string of quotes costs no more than its length."""
+    with pytest.raises(Rejected):
+        _read(b'{"Results": ["' + rb"\"" * 2_000_000)
 
 
 def test_every_cut_of_a_page_is_an_error() -> None:

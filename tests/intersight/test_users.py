@@ -98,6 +98,7 @@ async def test_hostile_values_are_bounded_and_hostile_moids_not_asked_for() -> N
     user = found["u1"]
     assert len((user.name or "").encode()) <= SHORT
     assert (user.email, user.id, len(found)) == (None, "\ufffd", 1)
+    assert directory.damaged == 2
     assert script.asked[0].query_params["$filter"] == "Moid in ('u1')"
 
 

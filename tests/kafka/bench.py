@@ -167,7 +167,7 @@ def polled(
         *steps(shared, rows, found, writing),
         *tombstones(shared, rows, {change.moid for change in found}),
     )
-    told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at)
+    told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at, requests=1)
     accepted = replace(row, account_moid=ACCOUNT, first_started_at=NOON, complete=Complete(str(at), at - SECOND, at))
     known = history.remembering(written, state, shared)
     return list(batch.plan(form, told, known, row=row, accepted=accepted, clock=lambda: at))

@@ -1,25 +1,27 @@
-"""Commands as workers read them, on a real broker: those of their sources and no others, whatever is in the topic."""
+"""Commands as they are sent, on a real broker: written whole, and each sender hears what became of its own."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AclOperation, ResourceType
 
-from streamer.demo.broker import embedded_broker
-from streamer.errors import Misconfigured, Unready
+from streamer.control import Command
+from streamer.errors import Doubt, Misconfigured, Unready
 from streamer.kafka import control
-from streamer.kafka.connection import Connection
-from streamer.kafka.control import commands
-from streamer.kafka.topics import Names, partition_of
-from streamer.kafka.writer import Outgoing, Writer
-from tests.builders import NOON
+from streamer.kafka.control import Homes, homes, order
+from streamer.kafka.ledger import Ledger
+from streamer.kafka.restore import restore
+from streamer.kafka.writer import Writer
+from streamer.state import Answer
+from tests.conftest import OwnedBroker
 from tests.kafka.bench import ONE, TWO, OnBroker
-from tests.kafka.owner import RELEASE
-from tests.kafka.stage import alice, left_running, let_alice, make, record, seen_within, writer
+from tests.kafka.owner import RELEASE, Owner, holding
+from tests.kafka.stage import alice, left_running, let_alice, make, seen_within, values
 from tests.services.kafka import Broker, Given, admin, remove_topics
 
 
@@ -32,158 +34,161 @@ async def _bench(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
     await made.close()
 
 
-async def put(bootstrap: str, topic: str, *records: tuple[bytes, bytes | None], partitions: bool = False) -> None:
-    """Write keys and values in one transaction, as any program might; with `partitions`, each to one of its own."""
-    one = writer(bootstrap, f"{topic}-other", [topic])
-    await one.open()
-    await one.commit(
-        [
-            record(topic, value, key=key, partition=number if partitions else 0)
-            for number, (key, value) in enumerate(records)
-        ]
+async def sent(bench: OnBroker, command: Command, *, there: Homes | None = None, wait_s: float = 30) -> Answer | None:
+    """What a sender hears."""
+    there = there or await homes(bench.connection, bench.names)
+    options: dict[str, Any] = {"there": there, "compression": "zstd", "timeout_s": 20, "wait_s": wait_s}
+    return await order(bench.connection, bench.names, command, **options)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+async def test_a_command_is_answered(bench: OnBroker, count: int) -> None:
+    """What the owner wrote into the source's row is what the sender hears, done or refused; the record says all."""
+    owner = Owner(bench.ledger(ONE), ONE)
+    await owner.write(holding(["a", "b", "c"]))
+    command = replace(RELEASE, action="discard", expect=count, moids_sha256=None)
+
+    async with asyncio.TaskGroup() as group:
+        hears = group.create_task(sent(bench, command))
+        obeys = group.create_task(owner.obey())
+
+    assert obeys.result() == [command]
+    assert owner.state.row is not None
+    assert hears.result() == owner.state.row.answer
+    assert hears.result() == (
+        Answer("id", "done", "discard: 0") if count else Answer("id", "refused", "it expects 0 deletions, 3 are held")
     )
-    await one.open()  # so that readers see it
-    await one.close()
+    assert await values(bench.bootstrap, bench.names.control) == [command.to_bytes()]
 
 
-async def read(bench: OnBroker, after: int | None = None, source: str = ONE) -> list[tuple[int, bytes]]:
-    """What a worker finds."""
-    return list(await commands(bench.connection, bench.names.control, 0, source, after))
+async def test_each_sender_hears_its_own_answer(bench: OnBroker) -> None:
+    """One row has one answer, the last; whoever watches sees every one that stood there."""
+    owner = Owner(bench.ledger(ONE), ONE)
+    await owner.write(holding(["a"]))
+    orders = [replace(RELEASE, command_id=str(number)) for number in range(5)]
+
+    async with asyncio.TaskGroup() as group:
+        hear = [group.create_task(sent(bench, command)) for command in orders]
+        group.create_task(owner.obey(len(orders)))
+
+    assert [answer.command_id for task in hear if (answer := task.result())] == list("01234")
 
 
-async def test_commands_come_in_the_order_of_the_log(bench: OnBroker) -> None:
-    """Each with its offset; from the next offset on there is only what came since, and nothing is said twice."""
-    topic = bench.names.control
-    await put(bench.bootstrap, topic, *((ONE.encode(), b"%d" % number) for number in range(3)))
-    await put(bench.bootstrap, topic, (ONE.encode(), b"3"))
+async def test_another_sources_answer_is_no_answer(bench: OnBroker) -> None:
+    """Rows of the partition's other sources say nothing about a command, nor do answers to other commands."""
+    ledger = bench.ledger(ONE, TWO)
+    one, two = Owner(ledger, ONE), Owner(ledger, TWO)
+    await one.write(holding(["a"]))
+    await two.write(holding(["a"]))
+    assert two.state.row is not None
+    known = replace(two.state, row=replace(two.state.row, answer=Answer("id", "done", "another's")))
 
-    assert await read(bench) == [(0, b"0"), (1, b"1"), (2, b"2"), (4, b"3")]  # an end of a transaction is at 3
-    assert await read(bench, 1) == [(1, b"1"), (2, b"2"), (4, b"3")]
-    assert await read(bench, 5) == []
-    await put(bench.bootstrap, topic, (ONE.encode(), b"4"))
-    assert await read(bench, 5) == [(6, b"4")]
+    async with asyncio.TaskGroup() as group:
+        hears = group.create_task(sent(bench, RELEASE, wait_s=1.5))
+        assert await seen_within(200, lambda: _has_come(ledger))
+        await two.write(known)
+        await one.write(replace(known, row=replace(two.state.row, answer=Answer("old", "done", "old"))))
 
-
-async def test_nothing_was_ordered(bench: OnBroker) -> None:
-    """An empty partition is read at once, from wherever."""
-    assert [await read(bench, after) for after in (None, 0, 7)] == [[], [], []]
-
-
-async def test_only_the_sources_own_key_counts(bench: OnBroker) -> None:
-    """Commands of the partition's other sources, records without a key, keys that only look alike."""
-    others = [(key, b"other") for key in (TWO.encode(), b"", b"prod/t/a", b"PROD", b"prod\x00", b"\xff\xfe")]
-    await put(bench.bootstrap, bench.names.control, *others[:3], (ONE.encode(), b"mine"), *others[3:])
-    keyless = Producer({"bootstrap.servers": bench.bootstrap})
-    keyless.produce(bench.names.control, b"keyless")
-    assert keyless.flush(30) == 0
-
-    assert await read(bench) == [(3, b"mine")]
-    assert await read(bench, source=TWO) == [(0, b"other")]
+    assert hears.result() is None
 
 
-async def test_what_is_no_command_is_handed_on(bench: OnBroker) -> None:
-    """Junk, tombstones and large values: to refuse them, and to go past them, is the worker's business."""
-    junk = [b"", b"\x02later", b'{"action": "release"}', bytes(100_000), RELEASE.to_bytes()]
-    await put(bench.bootstrap, bench.names.control, *((ONE.encode(), value) for value in [None, *junk]))
-
-    assert await read(bench) == list(enumerate([b"", *junk]))
+async def _has_come(ledger: Ledger) -> bool:
+    return bool(await ledger.commands(ONE, None))
 
 
-async def test_aborted_commands_are_never_seen(bench: OnBroker) -> None:
-    """Of a sender that died half-way nothing is read; what came after it is, once its transaction is over."""
-    topic = bench.names.control
-    dead = writer(bench.bootstrap, f"{topic}-dead", [topic])
-    await dead.open()
-    assert dead._producer is not None
-    await dead._producer.begin_transaction()
-    await asyncio.gather(*await dead._send(dead._producer, [record(topic, b"torn", key=ONE.encode())] * 20))
-    await put(bench.bootstrap, topic, (ONE.encode(), b"later"))
+async def test_without_an_answer_the_command_is_in_the_log(bench: OnBroker) -> None:
+    """Nobody owns the source just now; who comes later finds it."""
+    assert await sent(bench, RELEASE, wait_s=0.2) is None
 
-    assert await read(bench) == []
-
-    await dead.open()
-    await dead.close()
-    assert await seen_within(200, lambda: _reads(bench, [(20, b"later")]))
+    assert await values(bench.bootstrap, bench.names.control) == [RELEASE.to_bytes()]
+    assert await bench.ledger(ONE).commands(ONE, None) == ((0, RELEASE.to_bytes()),)
 
 
-async def _reads(bench: OnBroker, wanted: list[tuple[int, bytes]]) -> bool:
-    return await read(bench) == wanted
+async def test_the_rights_of_a_sender_suffice(guarded: Broker, prefix: str) -> None:
+    """Read on the state, Describe and Write on the commands, Write on its own ids: no more is needed to release."""
+    bench = OnBroker(guarded.bootstrap, prefix)
+    await bench.make_topics()
+    owner, connection = Owner(bench.ledger(ONE), ONE), alice(guarded)
+    await owner.write(holding(["a"]))
+    let_alice(guarded, ResourceType.TOPIC, bench.names.state, AclOperation.READ)
+    let_alice(guarded, ResourceType.TOPIC, bench.names.control, AclOperation.DESCRIBE)
+    there = await homes(connection, bench.names)
+    options: dict[str, Any] = {"there": there, "compression": "zstd", "timeout_s": 20, "wait_s": 30}
+    with pytest.raises(Misconfigured, match="cannot start the writer"):
+        await order(connection, bench.names, RELEASE, **options)
+
+    let_alice(guarded, ResourceType.TOPIC, bench.names.control, AclOperation.WRITE)
+    let_alice(guarded, ResourceType.TRANSACTIONAL_ID, f"{bench.names.control}-", AclOperation.WRITE, beginning=True)
+    async with asyncio.TaskGroup() as group:
+        hears = group.create_task(order(connection, bench.names, RELEASE, **options))
+        group.create_task(owner.obey())
+
+    assert hears.result() is not None
+    found = await restore(connection, bench.names.state, 0, None, owned=False)
+    assert found[ONE].state == owner.state
+    await bench.close()
+    remove_topics(guarded.bootstrap, prefix)
 
 
-async def test_an_offset_outside_the_log_means_all_that_is_there(bench: OnBroker) -> None:
-    """The topic was made anew, or its retention took what was next: no later command is passed over."""
-    topic = bench.names.control
-    await put(bench.bootstrap, topic, *((ONE.encode(), b"%d" % number) for number in range(4)))
-    assert len(await read(bench, 1000)) == 4
-
-    client = admin(bench.bootstrap)  # its reply comes only while it is held
-    for done in client.delete_records([TopicPartition(topic, 0, 2)]).values():
-        await asyncio.to_thread(done.result, 30)
-
-    assert await read(bench, 1) == await read(bench) == [(2, b"2"), (3, b"3")]
-
-
-async def test_a_ledger_reads_the_partition_of_the_source(kafka: Given, prefix: str) -> None:
-    """The control partition has the number of the source's state partition."""
-    bench = OnBroker(kafka.bootstrap, prefix)
-    await bench.make_topics(state=8)
-    await put(kafka.bootstrap, bench.names.control, *((ONE.encode(), b"%d" % n) for n in range(8)), partitions=True)
-
-    ((offset, value),) = await bench.ledger(ONE).commands(ONE, None)
-
-    assert (offset, int(value)) == (0, partition_of(ONE.encode(), 8))
-    assert await bench.ledger(ONE).commands(ONE, 1) == ()
-
-
-async def test_a_control_topic_that_is_too_small_stops_no_poll(kafka: Given, prefix: str) -> None:
-    """It works, but not as configured: a source without a partition there has no commands."""
+async def test_a_source_without_a_partition_is_told(kafka: Given, prefix: str) -> None:
+    """A control topic that somebody else made, too small: nothing is sent to where nobody reads."""
     bench = OnBroker(kafka.bootstrap, prefix)
     await make(kafka.bootstrap, bench.names.control)
     await bench.make_topics(state=8)
 
-    assert await bench.ledger(ONE).commands(ONE, None) == ()
+    with pytest.raises(Misconfigured, match=rf"{prefix}.control has 1 partitions, 8 are wanted"):
+        await sent(bench, RELEASE)
 
 
-async def test_the_embedded_broker_has_commands_too() -> None:
-    """There the topic is made by asking for it."""
-    async with embedded_broker() as bootstrap:
-        way, topic = Connection.to_embedded(bootstrap), Names("demo").control
-        assert await commands(way, topic, 3, ONE, None) == ()
-        one = Writer(way, "one", compression="zstd", timeout_s=20, topics=[topic])
-        await one.open()
-        await one.commit([Outgoing(topic, 3, ONE.encode(), b"v", NOON)])
-        await one.close()
-        found = await commands(way, topic, 3, ONE, None)
-
-    assert [value for _, value in found] == [b"v"]
+# Kafka away...
 
 
-async def test_a_right_that_lacks_is_named(guarded: Broker, prefix: str) -> None:
-    """Who may see the topic and not read it learns what to grant, as soon as there is something to read."""
-    topic = Names(prefix).control
-    await make(guarded.bootstrap, topic)
-    let_alice(guarded, ResourceType.TOPIC, topic, AclOperation.DESCRIBE)
-    await put(guarded.bootstrap, topic, (ONE.encode(), b"v"))
+async def test_a_broker_that_is_away_is_unready(owned_broker: OwnedBroker, prefix: str) -> None:
+    """Asking and sending end by themselves, say what they wanted, and leave nothing running."""
+    broker = owned_broker()
+    bench = OnBroker(broker.bootstrap, prefix)
+    await bench.make_topics()
+    broker.stop()
 
-    with pytest.raises(Misconfigured, match=rf"cannot read the commands in {topic}-0") as told:
-        await commands(alice(guarded), topic, 0, ONE, None)
+    with pytest.raises(Unready, match="cannot look for the state"):
+        await homes(bench.connection, bench.names)
+    with pytest.raises(Unready, match=rf"cannot watch {prefix}.state-0"):
+        await sent(bench, RELEASE, there=Homes(1, 1))
+    assert not await left_running()
 
-    assert "grant Read" in told.value.hint
-    remove_topics(guarded.bootstrap, prefix)
 
+async def test_a_sender_in_doubt_says_so(frail: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka hangs in the very commit: neither sent nor not sent, and to send it again does no harm."""
 
-async def test_a_broker_that_hangs_is_unready(frail: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It accepts and never answers: by our own limit that is an error."""
-    monkeypatch.setattr(control, "LIMIT_S", 1.0)
+    class Struck(Writer):
+        async def _end(self, producer: Any, deadline: float) -> None:
+            frail.pause()
+            await super()._end(producer, deadline)
+
     bench = OnBroker(frail.bootstrap, prefix)
     await bench.make_topics()
-    frail.pause()
-
-    with pytest.raises(Unready, match="cannot read the commands"):
-        await read(bench)
+    monkeypatch.setattr(control, "Writer", Struck)
+    there = Homes(1, 1)
+    with pytest.raises(Doubt, match="whether the command was sent is not known") as told:
+        await order(bench.connection, bench.names, RELEASE, there=there, compression="zstd", timeout_s=1.0, wait_s=30)
     left = await left_running()
     frail.resume()
 
+    assert "send it again" in told.value.hint
     assert not left
-    assert await read(bench) == []
     remove_topics(frail.bootstrap, prefix)
+
+
+async def test_a_prefix_without_a_service_is_told(guarded: Broker, prefix: str) -> None:
+    """The topics that lack are named, and not made by asking, even where brokers auto-create."""
+    await make(guarded.bootstrap, f"{prefix}.state")
+    bench = OnBroker(guarded.bootstrap, prefix)
+
+    with pytest.raises(Unready, match=rf"these topics do not exist: {prefix}.control$") as told:
+        await homes(bench.connection, bench.names)
+
+    assert "streamer run" in told.value.hint
+    assert [topic for topic in admin(guarded.bootstrap).list_topics(timeout=30).topics if topic.startswith(prefix)] == [
+        f"{prefix}.state"
+    ]
+    remove_topics(guarded.bootstrap, prefix)

@@ -7,7 +7,6 @@ everybody reaches. A rendering names Confluent's, so `by_apicurio` puts the othe
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import urllib.error
 import urllib.request

@@ -4,8 +4,9 @@ Only Kafka is left out (a ledger in memory stands for it) and time is the test's
 `skew_ms`, for the worker; it creeps on with every request, and every sleep moves it. After each poll the judge holds
 the new events to the world's own ledger. It must never ask the streamer what is true.
 
-Question: what of a replica that is behind? Choice: what was read may have been true up to `LAG_MS` earlier, so lower
-bounds are widened by that, and nothing else is forgiven: a token that was there at `not_after` was never deleted.
+Question: which timeout of HTTP. Choice: the usual one, which no lie ever reaches: slowness passes in the play's time
+and takes none of ours. So a reply that does not come is a stall and shows as one, and how busy the machine is decides
+nothing. Deadlines are the business of `tests/intersight/test_transport.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from streamer.config import ApiKey, SourceSettings
 from streamer.control import Command
 from streamer.cycle import Cycle
 from streamer.demo.credentials import Credentials
+from streamer.demo.lies.line import with_line
+from streamer.demo.lies.rows import Rows
+from streamer.demo.lies.wire import Skew
 from streamer.demo.life import Life
 from streamer.demo.shapes import Account, User
 from streamer.demo.shorthand import read_fault
@@ -43,7 +47,9 @@ from tests import judge, laws
 from tests.builders import FORM
 from tests.demo.stage import Clock, still
 from tests.fakes import Gates, Log, MemoryLedger
-from tests.truth.happened import LAG_MS, Broken, Judge, without_extras
+from tests.truth.happened import LAG_MS, Broken, Judge
+from tests.truth.reported import Account as Accounting
+from tests.truth.told import Ear, compared
 
 SOURCE: Final = "prod"
 INTERVAL_MS: Final = 10_000
@@ -72,13 +78,22 @@ class Play:
     Attributes:
         world, simulator, clock: the account, what serves it, and the time.
         log: what is committed, whoever wrote it.
-        judged: events are held to what happened; False while the API tells another content or another time.
+        policy: the operator's, for the next worker.
+        judged: events are held to what happened; False where only a true clock could tell an old view from a new one.
         events, reports: of the log, decoded, in order.
         polls: how many were accepted.
     """
 
     def __init__(
-        self, url: str, simulator: Simulator, world: Life, clock: Clock, *, skew_ms: int, settings: Mapping[str, Any]
+        self,
+        url: str,
+        simulator: Simulator,
+        world: Life,
+        clock: Clock,
+        ear: Ear,
+        *,
+        skew_ms: int,
+        settings: Mapping[str, Any],
     ) -> None:
         self.url, self.simulator, self.world, self.clock = url, simulator, world, clock
         self.log = Log()
@@ -86,9 +101,11 @@ class Play:
         self.reports: list[judge.Event] = []
         self.polls = 0
         self.judged = True
+        self.policy = POLICY
         self._skew_ms, self._settings = skew_ms, settings
         self._read = 0
-        self._judge = Judge(world)
+        self._judge, self._accounting = Judge(world, ear.told), Accounting()
+        self._since: int | None = None  # start of the last accepted poll, if nothing lied in it
         self._source: IntersightSource | None = None
         self._cycle: Cycle | None = None
 
@@ -102,6 +119,13 @@ class Play:
     def lies(self) -> bool:
         """Whether anything is armed."""
         return bool(self.simulator.faults.armed())
+
+    @property
+    def _told_skew_ms(self) -> int | None:
+        """How wrong `Date` may be; as wrong as our own clock where there is none to be read; None: it is right."""
+        skews = [fault for fault in self.simulator.faults.armed() if isinstance(fault, Skew)]
+        wrong = [abs(self._skew_ms) if fault.text else round(abs(fault.by) * 1000) for fault in skews]
+        return max(wrong, default=None)
 
     def wait(self, milliseconds: int) -> None:
         """Time goes by; what is due happens."""
@@ -128,7 +152,8 @@ class Play:
         if fail_at:
             await self.crash()
         cycle = self._worker(Gates(fail_at=fail_at))
-        started_at, honest = self.clock.now, not self.lies
+        started_at, honest, told = self.clock.now, not self.lies, len(self.events)
+        self._judge.forgiven.begin(lies=self.lies, skew_ms=self._told_skew_ms)
         try:
             await cycle.prepare()
             await cycle.obey()
@@ -136,11 +161,14 @@ class Play:
         except Doubt:
             report = None
             await self.crash()
-        self.check()
+        self.check(started_at)
         if report is not None and report.verdict == "accepted":
             self.polls += 1
             if honest:
                 self._judge.demand(self._judge.unseen(self.believed, started_at, self.clock.now))
+                if self._since is not None:
+                    self._judge.demand(self._judge.loose(self.events[told:], self._since, self.clock.now))
+            self._since = started_at if honest else None
         return report
 
     async def quiet(self) -> Report:
@@ -202,7 +230,7 @@ class Play:
     def believed(self) -> dict[str, judge.Event]:
         """What readers of the events take for true, by Moid."""
         last = judge.Log(self.events).last()
-        return {moid: without_extras(after) for moid, after in last.items() if after is not None}
+        return {moid: compared(after) for moid, after in last.items() if after is not None}
 
     def differences(self) -> list[str]:
         """Where readers are wrong now."""
@@ -213,25 +241,27 @@ class Play:
         """Moids that were published as deleted and are there."""
         return sorted({e["moid"] for e in self.events if e["event_type"] == "deleted"} & self.world.tokens.keys())
 
-    def check(self) -> None:
-        """Judge what was committed since the last time.
+    def check(self, started_at: int) -> None:
+        """Judge what was committed since the last time, by a poll that began at `started_at`.
 
         Raises:
             Broken: it breaks a promise.
         """
         records, self._read = self.log.records[self._read :], len(self.log.records)
         new = [avro.decode_event(r.value) for r in records if r.topic not in {STATE, SNAPSHOTS} and r.value is not None]
-        self.reports += [avro.decode_report(r.value) for r in records if r.topic == SNAPSHOTS and r.value is not None]
-        faults = self._judge.faults(self.events, new, judged=self.judged)
+        told = [avro.decode_report(r.value) for r in records if r.topic == SNAPSHOTS and r.value is not None]
+        faults = self._judge.faults(self.events, new, started_at, judged=self.judged)
+        faults += self._accounting.faults(new, told)
         self.events += new
+        self.reports += told
         self._judge.demand(faults)
 
     def _worker(self, gates: Gates) -> Cycle:
         if self._source is None or self._cycle is None:
             key = ApiKey(id=CREDENTIALS.ec.id, pem=SecretStr(CREDENTIALS.ec.pem))
-            given = {"name": SOURCE, "url": self.url, "api_key": key, "page_size": 7, "timeout": 0.5, **self._settings}
+            given = {"name": SOURCE, "url": self.url, "api_key": key, "page_size": 7, **self._settings}
             self._source = IntersightSource(SourceSettings(**given), clock=self._ours, sleep=self.sleep)
-            self._cycle = Cycle(POLICY, self._source, MemoryLedger(self.log, gates), self._ours)
+            self._cycle = Cycle(self.policy, self._source, MemoryLedger(self.log, gates), self._ours)
         return self._cycle
 
     def _ours(self) -> int:
@@ -249,16 +279,20 @@ async def playing(
     customs = Customs(linger_ms=linger_ms)
     world = still(tokens, clock=clock, seed=seed, account=ACCOUNT, admin=ADMIN, customs=customs)
 
+    def tells() -> bool:
+        return any(isinstance(fault, Rows) for fault in simulator.faults.armed())
+
     async def creeping(scope: Scope, receive: Receive, send: Send) -> None:
         clock.now += REQUEST_MS
-        await simulator.app(scope, receive, send)
+        await ear(scope, receive, send)
 
     async def nap(seconds: float) -> None:
         await play.sleep(seconds)
 
     simulator = Simulator(world, CREDENTIALS, noise=noise, seed=seed, sleep=nap)
-    async with serve(creeping) as url:
-        play = Play(url, simulator, world, clock, skew_ms=skew_ms, settings=settings)
+    ear = Ear(simulator.app, clock, tells)
+    async with serve(with_line(creeping)) as url:
+        play = Play(url, simulator, world, clock, ear, skew_ms=skew_ms, settings=settings)
         try:
             yield play
         finally:

@@ -1,6 +1,7 @@
 """A control: the streamer everybody writes first. Two lists, a set difference, and whatever is missing is deleted.
 
-It is here to be fooled: a table of lies that it survives would prove nothing.
+It reads the number of rows and asks for as many pages, newest first, as tools for this API do; a row that differs is
+modified. It is here to be fooled: a table of lies that it survives would prove nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import Any
 import httpx
 
 TOKENS = "/api/v1/iam/OAuthTokens"
-PAGE = 7
-MOST = 20  # pages, lest a list that repeats itself be read for ever
+PAGE = 10
+MOST = 100  # rows, lest a Count without an end be believed
 
 
 class Naive:
@@ -19,23 +20,33 @@ class Naive:
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
-        self._known: set[str] = set()
+        self._known: dict[str, Any] = {}
 
-    async def deleted(self) -> set[str]:
-        """The Moids that it would publish as deleted now."""
-        seen: set[str] = set()
-        for page in range(MOST):
-            rows = await self._rows(page * PAGE)
-            seen |= {str(row.get("Moid")) for row in rows}
-            if len(rows) < PAGE:
-                break
-        gone, self._known = self._known - seen, seen
-        return gone
+    async def changes(self) -> dict[str, set[str]]:
+        """The Moids that it would publish now as created, modified and deleted."""
+        seen: dict[str, Any] = {}
+        skip, count = 0, 1
+        while skip < min(count, MOST):
+            rows, count = await self._page(skip)
+            seen |= {str(row.get("Moid")): row for row in rows}
+            skip += PAGE
+        known, self._known = self._known, seen
+        return {
+            "created": seen.keys() - known.keys(),
+            "modified": {moid for moid in seen.keys() & known.keys() if seen[moid] != known[moid]},
+            "deleted": known.keys() - seen.keys(),
+        }
 
-    async def _rows(self, skip: int) -> list[Any]:
-        """A page; what cannot be read has no rows."""
+    async def _page(self, skip: int) -> tuple[list[Any], int]:
+        """A page and the Count; what cannot be read has no rows."""
+        asked: dict[str, str | int] = {
+            "$orderby": "CreateTime desc",
+            "$top": PAGE,
+            "$skip": skip,
+            "$inlinecount": "allpages",
+        }
         try:
-            reply = await self._client.get(TOKENS, params={"$orderby": "Moid", "$top": str(PAGE), "$skip": str(skip)})
-            return list(reply.json().get("Results") or ())
-        except (httpx.HTTPError, ValueError, AttributeError):
-            return []
+            reply = (await self._client.get(TOKENS, params=asked)).json()
+            return list(reply["Results"]), int(reply["Count"])
+        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError):
+            return [], 0

@@ -85,10 +85,10 @@ class Reply:
     body: bytes
 
     def json(self) -> Any:
-        """The body as values; None if it is none that can be read."""
+        """The body as values; None if it is none that can be read, of which bytes that are no UTF-8 are one kind."""
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
 

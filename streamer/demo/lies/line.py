@@ -11,6 +11,8 @@ import asyncio
 import socket
 import struct
 from dataclasses import dataclass
+from itertools import count
+from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,9 +21,15 @@ _NO_LINGER = struct.pack("ii", 1, 0)  # closing discards what is unsent and rese
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One request's connection; `transport` is None in memory."""
+    """One request's connection.
+
+    Attributes:
+        transport: None in memory.
+        number: 1, 2, 3, ... by the order of their first requests; 0 in memory. Its port is anybody's guess.
+    """
 
     transport: asyncio.Transport | None
+    number: int = 0
 
     @property
     def gone(self) -> bool:
@@ -51,11 +59,16 @@ class Line:
 
 
 def with_line(app: ASGIApp) -> ASGIApp:
-    """`app`, whose requests know their connection: `scope["state"]["line"]`."""
+    """`app`, whose requests know their connection: `scope["state"]["line"]`; one that they know already stays."""
+    numbers: WeakKeyDictionary[asyncio.Transport, int] = WeakKeyDictionary()
+    counter = count(1)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         transport = getattr(getattr(send, "__self__", None), "transport", None)
-        scope.setdefault("state", {})["line"] = Line(transport)
+        if transport is not None and transport not in numbers:
+            numbers[transport] = next(counter)
+        number = 0 if transport is None else numbers[transport]
+        scope.setdefault("state", {}).setdefault("line", Line(transport, number))
         await app(scope, receive, send)
 
     return answer

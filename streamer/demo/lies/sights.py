@@ -64,7 +64,7 @@ class Lag(_Sight, frozen=True, kw_only=True, tag="lag"):
     def _replica(self, call: Call) -> int:
         if self.each == "request":
             return call.random.randrange(self.replicas)
-        return int(_fraction(f"{call.seed}/{call.scope.get('client')}") * self.replicas)
+        return int(_fraction(f"{call.seed}/{call.line.number}") * self.replicas)
 
 
 class Hidden(_Sight, frozen=True, kw_only=True, tag="hidden"):

@@ -126,3 +126,13 @@ async def test_wrong_types(credentials: Credentials, clock: Clock) -> None:
         *(4711, ["2025-10-09T08:53:20Z"], {"0": "a list"}, "an object", "an object")
     ]
     assert one_wrong == {**other, "Owners": {"0": "a list"}}
+
+
+@pytest.mark.parametrize("other", ["count=+1", "short", "types", "null", "empty"])
+async def test_a_reply_that_is_no_text_is_left_as_it_is(credentials: Credentials, clock: Clock, other: str) -> None:
+    """A lie about values that meets bytes which are no UTF-8 leaves them alone; the server never fails over them."""
+    async with lying(credentials, clock, other, "utf8") as liar:
+        reply = await liar.client.get(TOKENS, params=COUNTED)
+
+    assert reply.status_code == 200
+    assert b"caf\xe9" in reply.content

@@ -192,7 +192,7 @@ def _decoded(around: Around, folder: Path, messages: Sequence[Message]) -> Recor
 
         events = {event["event_id"]: event for suffix in EVENTS for event in told(suffix)}
         reports = {report["snapshot_id"]: report for report in told(REPORTS)}
-    assert any(ODD == (event["after"] or {}).get("client_name") for event in events.values())
+    assert any((event["after"] or {}).get("client_name") == ODD for event in events.values())
     assert max(len(message.value or b"") for message in messages) > 90_000
     return Recorded(around, folder, events, reports, messages)
 
