@@ -27,13 +27,13 @@ from typing import Any, Final
 
 import fastavro
 
-from streamer import jsonform
+from streamer import binary, jsonform
 from streamer.avsc import part, schema_json, schema_names, schema_text, without_logical_types
 from streamer.errors import Misconfigured
 from streamer.events import Event
 from streamer.jsonform import rfc3339, without_surrogates
 from streamer.report import Report
-from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
+from streamer.tokens import DIGEST_SIZE, Extra, Tag, Token
 
 __all__ = [
     "CONTENT_TYPES",
@@ -51,6 +51,7 @@ __all__ = [
     "encode_event",
     "encode_report",
     "encode_token",
+    "encode_values",
     "frame",
     "json_line",
     "rfc3339",
@@ -98,13 +99,10 @@ _WHOLE: Final = schema_json(EVENT)
 _NAMES: Final = [field["name"] for field in _WHOLE["fields"]]
 _BEFORE: Final = _NAMES.index("before")
 _AFTER: Final = _NAMES.index("after")
-_HEAD: Final = _parsed(part(_WHOLE, None, _BEFORE))
-_TAIL: Final = _parsed(part(_WHOLE, _AFTER + 1, None))
+_HEAD: Final = binary.compiled(part(_WHOLE, None, _BEFORE))
+_TAIL: Final = binary.compiled(part(_WHOLE, _AFTER + 1, None))
 _TOKEN: Final = {"namespace": _WHOLE["namespace"]} | _WHOLE["fields"][_BEFORE]["type"][1]
 _TOKEN_WHOLE: Final = _parsed(_TOKEN)
-_COMPARED: Final = TOKEN_FIELDS[:-1]
-_TOKEN_COMPARED: Final = _parsed(part(_TOKEN, None, -1))
-_TOKEN_EXTRAS: Final = _parsed(part(_TOKEN, -1, None))
 
 
 # Tokens...
@@ -112,11 +110,13 @@ _TOKEN_EXTRAS: Final = _parsed(part(_TOKEN, -1, None))
 
 def encode_token(token: Token) -> tuple[bytes, bytes]:
     """A token's bare Avro bytes in two parts: all that a diff compares, then `extras`; joined they are its datum."""
+    return encode_values(binary.values_of(token))
+
+
+def encode_values(values: binary.Values) -> tuple[bytes, bytes]:
+    """The same, of the values of a token's fields in their order."""
     counts.tokens_encoded += 1
-    compared = {name: getattr(token, name) for name in _COMPARED}
-    compared["tags"] = [_shallow(tag) for tag in token.tags]
-    extras = {"extras": [_shallow(extra) for extra in token.extras]}
-    return _written(_TOKEN_COMPARED, compared), _written(_TOKEN_EXTRAS, extras)
+    return binary.written(values)
 
 
 def decode_token(datum: bytes) -> Token:
@@ -126,6 +126,9 @@ def decode_token(datum: bytes) -> Token:
         Misconfigured: the bytes are not those of one token.
     """
     counts.tokens_decoded += 1
+    values = binary.read(datum)
+    if values is not None:
+        return Token(*values)
     record = _read(datum, _TOKEN_WHOLE, what="OAuthToken")
     return Token(
         **record
@@ -166,17 +169,7 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
 
 def encode_event(event: Event) -> bytes:
     """An event as a bare `OAuthTokenEvent`; the bytes of its tokens are spliced in as they are."""
-    tail = {name: getattr(event, name) for name in _NAMES[_AFTER + 1 :]}
-    for name in ("delete_evidence", "user", "derived"):
-        tail[name] = _shallow(tail[name])
-    return b"".join(
-        (
-            _written(_HEAD, {name: getattr(event, name) for name in _NAMES[:_BEFORE]}),
-            _optional(event.before),
-            _optional(event.after),
-            _written(_TAIL, tail),
-        )
-    )
+    return b"".join((_HEAD(event), _optional(event.before), _optional(event.after), _TAIL(event)))
 
 
 def encode_report(report: Report) -> bytes:

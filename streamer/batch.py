@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Final, TypeVar
 
 from streamer import avro
@@ -171,16 +172,18 @@ def plan(
     yield chunk.closed(source, judged_at, last, report=(tally.told(report), form))
 
 
-def fold(state: SourceState, batch: Batch) -> SourceState:
-    """The state after a batch was committed."""
-    return SourceState(batch.row, _folded(state.tokens, batch.tokens), _folded(state.users, batch.users))
+def fold(state: SourceState, *written: Batch) -> SourceState:
+    """The state after batches were committed, one or all of a poll: what is known is copied once for all of them."""
+    tokens = _folded(state.tokens, [part.tokens for part in written])
+    users = _folded(state.users, [part.users for part in written])
+    return SourceState(written[-1].row if written else state.row, tokens, users)
 
 
-def _folded(before: Mapping[str, Row], written: Mapping[str, Row | None]) -> Mapping[str, Row]:
-    if not written:
+def _folded(before: Mapping[str, Row], written: Sequence[Mapping[str, Row | None]]) -> Mapping[str, Row]:
+    if not any(written):
         return before
     after = dict(before)
-    for moid, row in written.items():
+    for moid, row in chain.from_iterable(part.items() for part in written):
         if row is None:
             after.pop(moid, None)
         else:
@@ -274,7 +277,7 @@ def _part(form: Form, source: str, step: Step | UserStep, sequence: int) -> _Par
     if isinstance(step, UserStep):
         return _Part((), {}, remembered)
     row = Record(STATE, token_key(source, step.moid), step.row.to_bytes() if step.row else None)
-    told = form.event(replace(step.event, sequence=sequence)) if step.event else ()
+    told = form.event(step.event.but(sequence=sequence)) if step.event else ()
     return _Part((*told, row), {step.moid: step.row}, remembered)
 
 

@@ -8,7 +8,7 @@ holds: a snapshot never outlives the state it was compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 from uuid import uuid4
@@ -133,20 +133,27 @@ class Cycle:
 
     async def _accept(self, state: SourceState, row: SourceRow, look: Look) -> Report:
         judged = judgement.accept(self._policy, state, look, self._memory, now=self._clock(), hold_id=str(uuid4()))
-        told = judged.report
-        for part in batch.plan(
-            self._policy.form, told, judged.steps, row=row, accepted=judged.accepted, clock=self._clock
-        ):
-            await self._commit(part)
-            told = part.report or told
+        form, clock = self._policy.form, self._clock
+        parts = batch.plan(form, judged.report, judged.steps, row=row, accepted=judged.accepted, clock=clock)
+        told = await self._commit_all(parts)
         self._memory = judged.memory
-        return told
+        return told or judged.report
 
     async def _commit(self, written: Batch) -> None:
-        state = self._state
-        self._state = None  # until it is certain again
-        await self._ledger.commit(self._policy.source, written)
-        self._state = batch.fold(state or SourceState(), written)
+        await self._commit_all((written,))
+
+    async def _commit_all(self, parts: Iterable[Batch]) -> Report | None:
+        """Write batches, each made once the one before is committed; the report among them.
+
+        The state is not certain before the last one is, so nothing is folded before that; their records are let go.
+        """
+        state, self._state = self._state, None
+        done = []
+        for part in parts:
+            await self._ledger.commit(self._policy.source, part)
+            done.append(replace(part, records=()))
+        self._state = batch.fold(state or SourceState(), *done)
+        return done[-1].report
 
     def _known(self) -> tuple[SourceState, SourceRow]:
         if self._state is None or self._state.row is None:

@@ -9,6 +9,7 @@ The law: `same(apply(a, changes(a, b)), b)`, and `changes(a, a) == ()`, whatever
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 from streamer import avro
 from streamer.state import Status, TokenRow
@@ -16,6 +17,7 @@ from streamer.tokens import MEANING, Change, Kind, Sighting, Snapshot, Token
 
 ABSENT = (Status.WAITING, Status.HELD)
 
+_meaning = attrgetter(*MEANING)
 REFRESH = ("refresh",)  # the kinds of a change that only says: an application renewed its access token
 _KINDS = {
     "refresh": {"access_expiration_time"},
@@ -64,4 +66,5 @@ def change_kinds(fields: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _differing(before: Token, after: Token) -> tuple[str, ...]:
-    return tuple(name for name in MEANING if getattr(before, name) != getattr(after, name))
+    pairs = zip(MEANING, _meaning(before), _meaning(after), strict=True)
+    return tuple([name for name, old, new in pairs if old != new])

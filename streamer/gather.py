@@ -41,7 +41,7 @@ class Source(Protocol):
         """Whom the API takes us for, and what we may see; `known`: as remembered, so that a change is made sure of."""
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """All tokens. `known`: by digest, the Moid of every row that need not be decoded again."""
+        """All tokens. `known`: by digest of its bytes or of its meaning, the Moid of every row that is not new."""
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid; a failure is a finding too, and nothing is raised."""
@@ -60,6 +60,8 @@ class Gatherer:
         self._policy = policy
         self._source = source
         self._clock = clock
+        self._tokens: Mapping[str, TokenRow] = {}
+        self._known: dict[bytes, str] = {}  # by both digests: no JSON text has a datum's bytes 0 and 2, so none is both
         self._may_read_audit = True  # as far as we know; said once when it turns out to be wrong
 
     async def look(self, state: SourceState, row: SourceRow, memory: Memory) -> Look:
@@ -77,7 +79,7 @@ class Gatherer:
         started_at = self._clock()
         try:
             rights = await self._first_rights(row)
-            seen = await self._source.snapshot({t.raw: moid for moid, t in state.tokens.items() if t.known})
+            seen = await self._source.snapshot(self._known_of(state.tokens))
             account = row.account_moid or (rights.account_moid if rights else None)
             _check_account(account, seen.account_moid, seen)
             look = await self._weighed(state, row, memory, Look(started_at, seen, rights=rights), seen)
@@ -87,6 +89,13 @@ class Gatherer:
         poll = poll_of(self._policy, row, seen, account, self._clock())
         look = await self._looked_up(memory, poll, look, seen)
         return await self._with_witnesses(state.tokens, memory, poll, look)
+
+    def _known_of(self, tokens: Mapping[str, TokenRow]) -> Mapping[bytes, str]:
+        """What need not be looked at again; the same as for the poll before, if that changed nothing."""
+        if tokens is not self._tokens:
+            self._tokens = tokens
+            self._known = {digest: m for m, row in tokens.items() if row.known for digest in (row.raw, row.meaning)}
+        return self._known
 
     async def _first_rights(self, row: SourceRow) -> Rights | None:
         """What we may see, where it is not remembered; it can wait once it is known whose the tokens are."""

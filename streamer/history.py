@@ -71,9 +71,9 @@ class _Users:
         clients, networks = self._of(seen.user_moid)
         if event is not None:
             is_new = _is_new(event, seen, clients)
-            event = replace(event, derived=replace(event.derived or Derived(), new_client_for_user=is_new))
+            event = event.but(derived=replace(event.derived or Derived(), new_client_for_user=is_new))
         user = UserStep(seen.user_moid, self._row(clients, networks)) if self._add(seen, clients, networks) else None
-        return replace(step, event=event, user=user)
+        return Step(step.moid, step.row, event, seen, user)
 
     def aged(self) -> Iterator[UserStep]:
         """The end of rows nobody asked for in 90 days, a few at a time, but for those whose user has a token."""

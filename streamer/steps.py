@@ -119,7 +119,7 @@ def _missing(poll: Poll, moid: str, row: TokenRow, writing: Writing) -> Iterator
 
 def _of_user(step: Step, writing: Writing) -> Step:
     user = writing.users.get(step.moid)
-    return replace(step, event=replace(step.event, user=user)) if user and step.event else step
+    return replace(step, event=step.event.but(user=user)) if user and step.event else step
 
 
 def was_first(poll: Poll, token: Token) -> bool:

@@ -165,7 +165,7 @@ class Snapshot:
         walk: how it was read.
         account_moid: the one account all rows name; None where no row names one.
         moids_sha256: hex, over the sorted Moids joined by newlines.
-        unchanged: Moids whose bytes are those the state was written from; nothing of them was decoded.
+        unchanged: Moids whose rows say what the state says, in the same bytes or in others; no token was made of them.
         rows: every other row, by Moid.
         unknown: properties met that this version does not know.
         believed: the server's clock, where the replies' `Date` headers are not to be believed.

@@ -177,9 +177,12 @@ def test_folding_the_plan_gives_what_the_snapshot_shows(old: list[Token], new: l
     seen = snapshot(new, known=rows.values())
     made = steps(poll(), rows, changes(rows, seen), Writing())
 
-    for part in planned(made, replace(FORM, records=records)):
+    parts = planned(made, replace(FORM, records=records))
+    at_once = batch.fold(state, *parts)
+    for part in parts:
         state = batch.fold(state, part)
 
+    assert at_once == state
     absent = rows.keys() - {one.moid for one in new}
     assert {m: r.meaning for m, r in state.tokens.items() if m not in absent} == {
         one.moid: row(one).meaning for one in new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from streamer.errors import Rejected
 from streamer.gather import Gatherer, agree
 from streamer.judgement import Look, Memory, Policy
 from streamer.state import Hold, SourceRow, SourceState, Status, TokenRow
-from streamer.tokens import AuditRecord, Gone, ServerClock, Token
+from streamer.tokens import AuditRecord, Gone, ServerClock, Snapshot, Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, row, token
 from tests.fakes import Account, Clock
 
@@ -61,6 +62,21 @@ def live(moids: str, status: Status = Status.LIVE, **fields: Any) -> dict[str, T
 def there(moids: str) -> list[Token]:
     """The same, in the account."""
     return [token(moid, user_moid=f"user of {moid}") for moid in moids]
+
+
+async def test_the_source_is_told_what_it_need_not_look_at() -> None:
+    """Of every known token both digests, of a deleted one none; anew when the state is another one."""
+    told: list[Mapping[bytes, str]] = []
+
+    class Told(Account):
+        async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
+            told.append(known)
+            return await super().snapshot(known)
+
+    gatherer = Gatherer(POLICY, Told(Clock()), Clock())
+    for moids, rows in ((moids, live(moids) | live("c", Status.DELETED)) for moids in ("ab", "b")):
+        await gatherer.look(SourceState(KNOWN, rows), KNOWN, Memory())
+        assert told[-1] == {digest: m for m in moids for digest in (rows[m].raw, rows[m].meaning)}
 
 
 # The order...

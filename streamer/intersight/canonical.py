@@ -10,7 +10,8 @@ element `…[cut: 812 more, sha256 ...]`; in `extras` the mark as a JSON string.
 anything may change unseen.
 
 Question: decode rows into a typed struct, or by property. Choice: by property, so that one unreadable value costs
-itself and not the row, and the raw text of what is not understood is at hand. Only rows that changed come here.
+itself and not the row, and the raw text of what is not understood is at hand. A row that is as documented never comes
+here: `typed` reads it to the same values.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ class _Reading:
                 self.damaged += 1
                 rest = msgspec.json.encode(items[kept:])
                 mark = f"…[cut: {len(items) - kept} more, sha256 {sha256(rest).hexdigest()}]"
-                return _sorted((*items[:kept], Tag(mark) if isinstance(item, Tag) else mark)), 0
+                return ordered((*items[:kept], Tag(mark) if isinstance(item, Tag) else mark)), 0
             left -= size
         return items, left
 
@@ -206,7 +207,7 @@ def _size(*texts: str | None) -> int:
     return sum(4 + len(text.encode()) for text in texts if text is not None)
 
 
-def _sorted(items: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
+def ordered(items: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
     """Moids by text; tags by key, then value, the absent one first."""
     return tuple(sorted(items, key=lambda i: (i.key, i.value is not None, i.value or "") if isinstance(i, Tag) else i))
 
@@ -238,16 +239,16 @@ def _part(name: str) -> _Read:
 
 
 def _texts(reading: _Reading, raw: bytes) -> tuple[str, ...]:
-    return _sorted([reading.cut(text) for text in _TEXTS.decode(raw) if text])
+    return ordered([reading.cut(text) for text in _TEXTS.decode(raw) if text])
 
 
 def _relations(reading: _Reading, raw: bytes) -> tuple[str, ...]:
     moids = [_text(reading, bytes(each.get("Moid", b"null"))) for each in _OBJECTS.decode(raw) if each]
-    return _sorted([moid for moid in moids if moid])
+    return ordered([moid for moid in moids if moid])
 
 
 def _tags(reading: _Reading, raw: bytes) -> tuple[Tag, ...]:
-    return _sorted([_tag(reading, each) for each in _OBJECTS.decode(raw) if each])
+    return ordered([_tag(reading, each) for each in _OBJECTS.decode(raw) if each])
 
 
 def _tag(reading: _Reading, tag: dict[str, Raw]) -> Tag:

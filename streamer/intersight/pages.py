@@ -13,7 +13,7 @@ from uuid import uuid4
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.replies import OK, Journal
-from streamer.intersight.rows import Page, read_page
+from streamer.intersight.rows import Page, Spellings, read_page
 from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
 
 PATH: Final = "iam/OAuthTokens"
@@ -25,20 +25,29 @@ class Reading:
 
     Args:
         client: of the account.
-        known: by raw digest, the Moid of each row that need not be decoded again.
+        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
         size: rows to ask for at a time.
         clock: ms UTC.
         journal: of all its requests.
+        spellings: what other bytes of rows mean; added to.
     """
 
     def __init__(
-        self, client: Client, known: Mapping[bytes, str], size: int, clock: Callable[[], int], journal: Journal
+        self,
+        client: Client,
+        known: Mapping[bytes, str],
+        *,
+        size: int,
+        clock: Callable[[], int],
+        journal: Journal,
+        spellings: Spellings,
     ) -> None:
         self.size = size
         self._client = client
         self._known = known
         self._clock = clock
         self._journal = journal
+        self._spellings = spellings
         self._pages = Pages("keyset", 0)
 
     def begin(self, paging: str) -> Pages:
@@ -59,7 +68,7 @@ class Reading:
         reply = await self._client.get(PATH, query, self._journal)
         if reply.status != OK:
             raise reply.error()
-        page = read_page(reply.body, self._known, reply.received_at, reply.trace_id)
+        page = read_page(reply.body, self._known, reply.received_at, reply.trace_id, self._spellings)
         self._pages.unproven = page
         return page
 

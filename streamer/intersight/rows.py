@@ -2,7 +2,13 @@
 
 This is the hot path: at a million tokens nearly every row of nearly every poll is byte for byte the one before. So a
 page is split into its rows without looking into them, each is looked up by its digest, and a match says all there is
-to say: that Moid, unchanged. It must never decide whether a page is the right one; that is the snapshot's concern.
+to say: that Moid, unchanged. A row in other bytes may still mean the same (lists in another order, links to another
+host): it is decoded into a struct, encoded, and looked up by the digest of that, before anything is made of it. What
+bytes mean never changes, so it is remembered, and noise that comes again costs no more than silence. This room must
+never decide whether a page is the right one; that is the snapshot's concern.
+
+Question: how much noise is remembered? Choice: the last spellings, twice to four times as many as there are tokens, in
+two generations, the older of which is dropped whole. Rejected: a list for each token, a million small objects.
 
 Question: a lone surrogate in one string, or a bare NaN as many encoders write it, makes a whole page malformed to a
 strict parser. Choice: replace such words in the page's text, once the strict parser has refused it, and split it again:
@@ -23,8 +29,9 @@ from msgspec import UNSET, Raw, UnsetType
 
 from streamer import avro
 from streamer.errors import Rejected
+from streamer.intersight import typed
 from streamer.intersight.canonical import LONE, canonical
-from streamer.tokens import Sighting
+from streamer.tokens import Sighting, Token
 
 LIST: Final = "iam.OAuthToken.List"
 _T = TypeVar("_T")
@@ -67,30 +74,43 @@ class Page:
     arrived_at: int
 
 
-def read_page(body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id: str | None) -> Page:
+class Spellings:
+    """What rows mean that were met in other bytes than the state's: by raw digest, the digest of their meaning."""
+
+    def __init__(self) -> None:
+        self._young: dict[bytes, bytes] = {}
+        self._old: dict[bytes, bytes] = {}
+
+    def meaning(self, raw: bytes) -> bytes | None:
+        """What a row with this digest means, if it is remembered."""
+        return self._young.get(raw) or self._old.get(raw)
+
+    def note(self, raw: bytes, meaning: bytes, most: int) -> None:
+        """Remember it; of those younger than the last `most` none is forgotten."""
+        if len(self._young) >= most:
+            self._young, self._old = {}, self._young
+        self._young[raw] = meaning
+
+
+def read_page(
+    body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id: str | None, spellings: Spellings | None = None
+) -> Page:
     """The rows of one answer to the list.
 
     Args:
         body: the answer, unpacked.
-        known: by raw digest, the Moid of each row that need not be decoded again.
+        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
         arrived_at: our time (ms) at which the answer was complete.
         trace_id: of the answer.
+        spellings: what other bytes mean; added to.
 
     Raises:
         Rejected: `not_json`, `not_a_list`, `row_without_moid` or `bad_moid`.
     """
     count, raws = read_envelope(body, LIST)
-    moids, rows, unknown = [], [], 0
-    for raw in raws:
-        digest = avro.digest(raw)
-        moid = known.get(digest)
-        if moid is None:
-            row, met = _sighting(bytes(raw), digest, arrived_at, trace_id)
-            rows.append(row)
-            unknown += met
-            moid = row.token.moid
-        moids.append(moid)
-    return Page(count, tuple(moids), tuple(rows), unknown, arrived_at)
+    reading = _Reading(known, Spellings() if spellings is None else spellings, arrived_at, trace_id)
+    moids = tuple([known.get(digest := avro.digest(raw)) or reading.moid(raw, digest) for raw in raws])
+    return Page(count, moids, tuple(reading.rows), reading.unknown, arrived_at)
 
 
 def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:
@@ -109,17 +129,53 @@ def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]
 def read_row(body: bytes, arrived_at: int, trace_id: str | None) -> Sighting:
     """The one object of an answer by Moid, which has no envelope; raises as `read_page` does."""
     raw = bytes(_decoded(_ROW, body))
-    return _sighting(raw, avro.digest(raw), arrived_at, trace_id)[0]
+    reading = _Reading({}, Spellings(), arrived_at, trace_id)
+    reading.moid(raw, avro.digest(raw))
+    return reading.rows[0]
 
 
-def _sighting(raw: bytes, digest: bytes, arrived_at: int, trace_id: str | None) -> tuple[Sighting, int]:
-    """A row decoded and encoded, the only time either is done; and how many of its properties are unknown."""
-    read = canonical(raw)
-    compared, extras = avro.encode_token(read.token)
-    row = Sighting(
-        read.token, compared + extras, avro.digest(compared), digest, arrived_at, trace_id, damaged=read.damaged
-    )
-    return row, read.unknown
+class _Reading:
+    """Rows whose bytes are not known, one by one: those that mean something new, and how many properties are."""
+
+    def __init__(self, known: Mapping[bytes, str], spellings: Spellings, arrived_at: int, trace_id: str | None) -> None:
+        self.rows: list[Sighting] = []
+        self.unknown = 0
+        self._known = known
+        self._spellings = spellings
+        self._arrived_at = arrived_at
+        self._trace_id = trace_id
+
+    def moid(self, raw: Raw | bytes, digest: bytes) -> str:
+        """The Moid of a row, which is one of `rows` from now on if it means something new."""
+        meaning = self._spellings.meaning(digest)
+        moid = None if meaning is None else self._known.get(meaning)
+        return moid or self._decoded(bytes(raw), digest)
+
+    def _decoded(self, raw: bytes, digest: bytes) -> str:
+        read = typed.read(raw)
+        if read is None:
+            return self._judged(raw, digest)
+        values, whole = read
+        compared, extras = avro.encode_values(values)
+        meaning = avro.digest(compared)
+        moid = self._known.get(meaning)
+        if moid is not None:
+            self._spellings.note(digest, meaning, len(self._known))
+            return moid
+        if not whole:
+            return self._judged(raw, digest)
+        return self._shown(Token(*values), compared + extras, meaning, digest)
+
+    def _judged(self, raw: bytes, digest: bytes) -> str:
+        """The slow way: property by property."""
+        read = canonical(raw)
+        self.unknown += read.unknown
+        compared, extras = avro.encode_token(read.token)
+        return self._shown(read.token, compared + extras, avro.digest(compared), digest, read.damaged)
+
+    def _shown(self, token: Token, datum: bytes, meaning: bytes, digest: bytes, damaged: int = 0) -> str:
+        self.rows.append(Sighting(token, datum, meaning, digest, self._arrived_at, self._trace_id, damaged=damaged))
+        return token.moid
 
 
 def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:

@@ -15,25 +15,33 @@ from streamer.intersight.offset import read_by_offset
 from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
 from streamer.intersight.replies import Journal
+from streamer.intersight.rows import Spellings
 from streamer.tokens import Snapshot
 
 
 async def read_snapshot(
-    client: Client, known: Mapping[bytes, str], paging: Paging, *, page_size: int, clock: Callable[[], int]
+    client: Client,
+    known: Mapping[bytes, str],
+    paging: Paging,
+    *,
+    page_size: int,
+    clock: Callable[[], int],
+    spellings: Spellings | None = None,
 ) -> Snapshot:
     """Read all tokens of the account.
 
     Args:
         client: of the account.
-        known: by raw digest, the Moid of each row that need not be decoded again.
+        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
         paging: what is known of the account's paging; kept up to date.
         page_size: rows to ask for at a time, at most 1000.
         clock: ms UTC.
+        spellings: what other bytes of rows mean, remembered from snapshot to snapshot.
 
     Raises:
         Rejected: with `walk` telling how far the last walk came: what `read_by_moid` or `read_by_offset` raise.
     """
-    reading = Reading(client, known, page_size, clock, Journal())
+    reading = Reading(client, known, size=page_size, clock=clock, journal=Journal(), spellings=spellings or Spellings())
     try:
         if paging.by_keyset(clock()):
             try:

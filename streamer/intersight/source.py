@@ -22,6 +22,7 @@ from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
+from streamer.intersight.rows import Spellings
 from streamer.intersight.servertime import ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
@@ -53,6 +54,7 @@ class IntersightSource:
         self._clock = clock
         self._paging = Paging(settings.name)
         self._server_time = ServerTime()
+        self._spellings = Spellings()
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
         self._client = Client(
@@ -98,12 +100,19 @@ class IntersightSource:
         """All tokens of the account, complete.
 
         Args:
-            known: by raw digest, the Moid of each row that need not be decoded again.
+            known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
 
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
         """
-        seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
+        seen = await read_snapshot(
+            self._client,
+            known,
+            self._paging,
+            page_size=self._page_size,
+            clock=self._clock,
+            spellings=self._spellings,
+        )
         moids = seen.unchanged | seen.rows.keys()
         self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
         told = None if seen.walk.server_date is None else seen.walk.clock

@@ -1,0 +1,120 @@
+"""What Kafka costs: a flood of changes committed with their state, a restart, a reader; on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
+
+from streamer.decoding import Decoder
+from streamer.kafka.follow import batches
+from streamer.kafka.restore import restore
+from tests.bench.measure import Figure, interleaved
+from tests.bench.polls import SOURCE, Service, Shown
+from tests.kafka.bench import OnBroker
+from tests.services import kafka
+
+
+@asynccontextmanager
+async def topics() -> AsyncIterator[OnBroker]:
+    """The topics of one source on a broker of our own, or on the one that `KAFKA_BOOTSTRAP_SERVERS` names."""
+    with TemporaryDirectory() as folder:
+        broker = None if kafka.given() else kafka.Broker(Path(folder) / "broker", kafka.Options())
+        try:
+            if broker:
+                broker.start()
+            given = kafka.given()
+            bootstrap = broker.bootstrap if broker else given.bootstrap if given else ""
+            on = OnBroker(bootstrap, f"bench-{uuid.uuid4().hex[:8]}")
+            await on.make_topics(events=3)
+            yield on
+            await on.close()
+            kafka.remove_topics(bootstrap, on.prefix)
+        finally:
+            if broker:
+                broker.remove()
+
+
+async def log(on: OnBroker, shown: Shown, rounds: int) -> AsyncIterator[list[Figure]]:
+    """A baseline, polls in which everything changed, then what it costs to read all that, as they come."""
+    ledger = on.ledger(SOURCE)
+    service = Service(shown.url, ledger)
+    shown.show("plain")
+    async with service.source:
+        await service.cycle.prepare()
+        yield await interleaved("baseline, committed", {"streamer": service.turn}, shown.tokens, 1)
+        variants = cycle(("all", "plain"))
+        yield await interleaved(
+            "100 % changed, committed",
+            {"streamer": service.turn},
+            shown.tokens,
+            rounds,
+            before=lambda: shown.show(next(variants)),
+        )
+    state = on.names.state
+    yield await interleaved(
+        "restore",
+        {
+            "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),
+            "streamer": lambda: restore(on.connection, state, 0, [SOURCE]),
+        },
+        shown.tokens,
+        rounds,
+        by_wall=True,
+    )
+    events = [(topic, on.layout.events) for topic in on.names.events]
+    yield await interleaved(
+        "follow",
+        {"librdkafka, dropped": lambda: _dropped(on.bootstrap, *events), "streamer": lambda: _followed(on)},
+        shown.tokens * (rounds + 1),
+        1,
+    )
+
+
+async def _followed(on: OnBroker) -> None:
+    reading = batches(on.connection, on.names, decode=Decoder().event, from_beginning=True, until_end=True)
+    async for _ in reading:
+        pass
+
+
+async def _dropped(bootstrap: str, *read: tuple[str, int]) -> None:
+    """Read topics, each with its number of partitions, as fast as librdkafka can, and keep nothing."""
+    await asyncio.to_thread(
+        _drop, bootstrap, [TopicPartition(t, p, OFFSET_BEGINNING) for t, n in read for p in range(n)]
+    )
+
+
+def _drop(bootstrap: str, lanes: list[TopicPartition]) -> None:
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "never-joined",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.queue.backoff.ms": 1,
+            "fetch.wait.max.ms": 10,
+            "queued.max.messages.kbytes": 262_144,
+            "log_level": 0,
+        }
+    )
+    try:
+        for topic in {lane.topic for lane in lanes}:
+            consumer.list_topics(topic, timeout=30)
+        consumer.assign(lanes)
+        left = len(lanes)
+        while left:
+            left -= sum(_is_end(message) for message in consumer.consume(10_000, timeout=0.1))
+    finally:
+        consumer.close()
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF

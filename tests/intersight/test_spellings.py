@@ -1,0 +1,68 @@
+"""Noise: other bytes of the same meaning are settled before anything is made of them, and are known the next time."""
+
+from __future__ import annotations
+
+from streamer import avro
+from streamer.intersight.rows import Page, Spellings, read_page
+from tests.intersight.stage import listed, row
+
+PLAIN = row("a", ClientName="x", Owners=["1", "2"])
+NOISY = dict(reversed(row("a", ClientName="x", Owners=["2", "1"], Future=1).items()))
+OTHER = row("a", ClientName="y", Owners=["2", "1"])
+
+
+def _read(known: dict[bytes, str], *rows: object, spellings: Spellings | None = None) -> Page:
+    return read_page(listed(rows), known, 7, None, spellings)
+
+
+def _known() -> dict[bytes, str]:
+    (seen,) = _read({}, PLAIN).rows
+    return {seen.raw: "a", seen.meaning: "a"}
+
+
+def test_noise_means_nothing_new() -> None:
+    """Arrays and properties in another order, and one nobody knows, are the row that is known."""
+    page = _read(_known(), NOISY)
+
+    assert (page.moids, page.rows) == (("a",), ())
+
+
+def test_noise_that_comes_again_is_not_even_decoded() -> None:
+    """Its bytes are remembered with what they mean."""
+    spellings, known = Spellings(), _known()
+    _read(known, NOISY, spellings=spellings)
+    before = avro.counts.tokens_encoded
+    page = _read(known, NOISY, spellings=spellings)
+
+    assert (page.moids, page.rows, avro.counts.tokens_encoded) == (("a",), (), before)
+
+
+def test_what_bytes_mean_says_nothing_of_what_is_known() -> None:
+    """A spelling that was noise once is a change where the state moved on meanwhile."""
+    spellings = Spellings()
+    known = _known()
+    _read(known, NOISY, spellings=spellings)
+    (moved,) = _read(known, OTHER, spellings=spellings).rows
+    page = _read({moved.raw: "a", moved.meaning: "a"}, NOISY, spellings=spellings)
+
+    assert [seen.token.client_name for seen in page.rows] == ["x"]
+
+
+def test_a_change_is_no_noise() -> None:
+    """Where the meaning differs the row is a sighting, with its extras."""
+    page = _read(_known(), OTHER | {"Future": 1})
+
+    assert [(seen.token.client_name, len(seen.token.extras)) for seen in page.rows] == [("y", 1)]
+    assert page.unknown == 1
+
+
+def test_spellings_are_bounded_and_the_young_ones_stay() -> None:
+    """Of a generation of `most` the last one is always remembered, and never more than two generations."""
+    spellings = Spellings()
+    names = [bytes((n,)) for n in range(100)]
+    for name in names:
+        spellings.note(name, b"meaning", 10)
+
+    remembered = [name for name in names if spellings.meaning(name)]
+    assert remembered == names[-len(remembered) :]
+    assert 10 <= len(remembered) <= 20
