@@ -78,6 +78,7 @@ class Worker(jvm.Jvm):
             "key.converter=org.apache.kafka.connect.storage.StringConverter\n"
             "value.converter=org.apache.kafka.connect.storage.StringConverter\n"
             f"offset.storage.file.filename={folder / 'offsets'}\n"
+            "offset.flush.interval.ms=1000\n"  # a sink is called at least so often, with or without records
             f"plugin.discovery={'hybrid_warn' if more else 'service_load'}\n"
             "config.providers=env\n"
             "config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n"
