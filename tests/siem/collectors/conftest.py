@@ -14,8 +14,8 @@ from tests.installation import Around
 from tests.services import kafka as broker
 from tests.siem.collectors.recorded import Recorded, record
 
-# Too slow, or not to be had from package registries: collected only where the variable says so.
-ASKED_FOR = {"test_flink_sql.py": "FLINK_SQL", "test_splunk_sink.py": "SPLUNK_SINK"}
+# Not to be had from package registries: collected only where the variable says where it is.
+ASKED_FOR = {"test_splunk_sink.py": "SPLUNK_SINK"}
 
 collect_ignore = [name for name, variable in ASKED_FOR.items() if not os.environ.get(variable)]
 
