@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def rows(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     """The rows that were written."""
     for file in (folder / name).rglob("part-*"):
         yield from (json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line)
+
+
+def into_words(name: str, query: str) -> str:
+    """A statement that prints each change of a query's one number; `last_of` reads them."""
+    return f"CREATE TABLE `{name}` WITH ('connector' = 'print', 'print-identifier' = '{name}') AS {query};\n"
+
+
+def last_of(name: str, said: str) -> int | None:
+    """The number that a query came to, None if it had none or its row went again."""
+    changes = re.findall(rf"^{name}> (\+I|-U|\+U|-D)\[(\d+)\]$", said, re.MULTILINE)
+    return int(changes[-1][1]) if changes and changes[-1][0] in {"+I", "+U"} else None
 
 
 async def run(statements: str, folder: Path) -> str:

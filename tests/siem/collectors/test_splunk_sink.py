@@ -64,9 +64,7 @@ async def _delivered(recorded: Recorded, form: str, folder: Path, count: int) ->
         connector["config"] = connect.by_apicurio(connector["config"])
     async with serve(collector.app) as url, _worker(recorded, folder, url) as worker:
         await asyncio.to_thread(worker.call, "POST", "/connectors", connector)
-        deadline = asyncio.get_running_loop().time() + LIMIT_S
-        while len(collector.events) <= count and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.1)
+        await collector.holds(count + 1, LIMIT_S)
         status = await asyncio.to_thread(worker.call, "GET", f"/connectors/{connector['name']}/status")
         assert [task["state"] for task in status["tasks"]] == ["RUNNING"], worker.log
     assert collector.events[0]["event"] == "Splunk HEC Configuration Check"
