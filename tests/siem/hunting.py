@@ -24,9 +24,14 @@ TIMES: Final = {"intersight.oauth_token": "@timestamp", "intersight.oauth_token_
 Line = Mapping[str, Any]
 
 
+def shipped() -> Mapping[str, str]:
+    """All files, of a deployment with the usual names and an interval of a minute."""
+    return detections.rules(index="cisco.intersight.oauth-token.snapshots", interval_s=60)
+
+
 def sources() -> dict[str, str]:
     """The Sigma files: name -> text."""
-    return {name: text for name, text in detections.rules().items() if name.endswith(".yml")}
+    return {name: text for name, text in shipped().items() if name.endswith(".yml")}
 
 
 def parsed(text: str) -> SigmaCollection:
