@@ -113,15 +113,15 @@ def lingering(polls: int) -> Act:
     return act
 
 
-def removals(count: int) -> Act:
-    """An administrator deletes so many tokens."""
+def removals(count: int, *, polls: int = 6) -> Act:
+    """An administrator deletes so many of a dozen tokens."""
 
     async def act(play: Play) -> None:
         moids = [login(play, person=number % 3) for number in range(12)]
         await later(play, HOUR)
         for moid in moids[:count]:
             play.world.remove(moid)
-        await later(play, polls=6)
+        await later(play, polls=polls)
 
     return act
 
@@ -132,11 +132,7 @@ def held(count: int) -> Act:
     async def act(play: Play) -> None:
         play.policy = POLICY
         await play.crash()
-        moids = [login(play, person=number % 3) for number in range(12)]
-        await later(play, HOUR)
-        for moid in moids[:count]:
-            play.world.remove(moid)
-        await later(play, polls=3)
+        await removals(count, polls=3)(play)
 
     return act
 
