@@ -21,10 +21,10 @@ from streamer import avro
 from streamer.avro import Values
 from streamer.config import RegistrySettings
 from streamer.events import Event
-from streamer.kafka.relay_group import SESSION_MS
+from streamer.kafka.relay.group import SESSION_MS
 from streamer.registry import Registry
 from streamer.report import Report
-from tests.kafka.relaying import Bench, as_json, report, report_as_json
+from tests.kafka.relay.stage import Bench, as_json, report, report_as_json
 from tests.process import Process
 from tests.services.feed import TYPES, event
 from tests.services.reader import Message
