@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final, TypeVar
 
-from streamer import avro
+from streamer import avro, frozen
 from streamer.avro import Values
 from streamer.events import Event
+from streamer.frozen import Frozen
 from streamer.report import Report
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
 from streamer.steps import Step, UserStep
@@ -31,8 +32,7 @@ Headers = tuple[tuple[str, bytes], ...]
 Row = TypeVar("Row", TokenRow, UserRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Frozen, frozen=True):
     """One Kafka record; `topic` is the suffix behind the prefix, `value` None a tombstone."""
 
     topic: str
@@ -43,7 +43,7 @@ class Record:
     @property
     def size(self) -> int:
         """Its bytes, without Kafka's own few."""
-        return len(self.key) + len(self.value or b"") + sum(len(name) + len(text) for name, text in self.headers)
+        return len(self.key) + len(self.value or b"") + sum([len(name) + len(text) for name, text in self.headers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +217,13 @@ class _Tally:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Frozen, frozen=True):
     """What goes into one transaction or another, but whole: the records of a token, and of its user or any other."""
 
     records: tuple[Record, ...]
     tokens: Mapping[str, TokenRow | None]
     user: tuple[UserStep, Record] | None
+    size: int = 0  # of `records`
 
 
 class _Chunk:
@@ -264,7 +264,7 @@ class _Chunk:
 
     def _growth(self, part: _Part) -> int:
         """The bytes that a part adds."""
-        grown = _size(part.records)
+        grown = part.size
         if part.user:
             before = self._users.get(part.user[0].moid)
             grown += part.user[1].size - (before[1].size if before else 0)
@@ -277,8 +277,9 @@ def _part(form: Form, source: str, step: Step | UserStep, sequence: int) -> _Par
     if isinstance(step, UserStep):
         return _Part((), {}, remembered)
     row = Record(STATE, token_key(source, step.moid), step.row.to_bytes() if step.row else None)
-    told = form.event(step.event.but(sequence=sequence)) if step.event else ()
-    return _Part((*told, row), {step.moid: step.row}, remembered)
+    told = form.event(frozen.replace(step.event, sequence=sequence)) if step.event else ()
+    records = (*told, row)
+    return _Part(records, {step.moid: step.row}, remembered, _size(records))
 
 
 def _user_record(source: str, user: UserStep) -> Record:
@@ -292,7 +293,7 @@ def _reserved(form: Form, report: Report, row: SourceRow) -> int:
 
 
 def _size(records: Sequence[Record]) -> int:
-    return sum(record.size for record in records)
+    return sum([record.size for record in records])
 
 
 def _batch(source: str, now: int, row: SourceRow, *, report: tuple[Report, Form] | None = None) -> Batch:

@@ -14,6 +14,7 @@ why. Rejected: a second set of messages.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -31,15 +32,15 @@ _NULL: Final = b"\x00"  # the index of null in ["null", X]; and the end of an ar
 _SOME: Final = b"\x02"  # the index of X
 _LOW: Final = 0x7F
 _MORE: Final = 0x80
+REMEMBERED: Final = 256  # values of a field; as many rows as may be of one page and one client
 _SIX_BYTES: Final = range(1 << 35, 1 << 42)  # instants from 1970-07-18 to 2039, doubled
 
 
 def written(values: Values) -> tuple[bytes, bytes]:
     """The bytes of a token's fields in two parts: all that a diff compares, then `extras`."""
-    parts = [_text(values[0])]
-    parts += [_NULL if text is None else _SOME + _text(text) for text in values[_TEXTS]]
+    parts = [_text(values[0]), *_optional_texts(values[_TEXTS])]
     parts += [_NULL if ms is None else _SOME + _long(ms) for ms in values[_TIMES]]
-    parts += [_NULL if text is None else _SOME + _text(text) for text in values[_MORE_TEXTS]]
+    parts += _optional_texts(values[_MORE_TEXTS])
     owners, resources, tags, extras = values[_MORE_TEXTS.stop :]
     parts += [_array([_text(moid) for moid in items]) for items in (owners, resources)]
     parts.append(_array([_tag(tag) for tag in tags]))
@@ -77,6 +78,14 @@ def _long(value: int) -> bytes:
 
 
 _LENGTHS: Final = [_long(length) for length in range(1024)]
+_SOME_LENGTHS: Final = [_SOME + length for length in _LENGTHS]
+
+
+def _optional_texts(texts: Sequence[str | None]) -> list[bytes]:
+    try:
+        return [_NULL if text is None else _SOME_LENGTHS[len(data := text.encode())] + data for text in texts]
+    except (UnicodeEncodeError, IndexError):  # one with a lone surrogate, or a long one
+        return [_NULL if text is None else _SOME + _text(text) for text in texts]
 
 
 def _array(items: Sequence[bytes]) -> bytes:
@@ -110,23 +119,47 @@ def read(datum: bytes) -> Values | None:
 
 def _values(data: bytes) -> tuple[Values, int]:
     moid, at = _text_at(data, 0)
-    values: list[Any] = [moid]
-    for read_one, number in _OPTIONAL:
-        for _ in range(number):
-            some = data[at]
-            if some == 0:
-                value, at = None, at + 1
-            elif some == _SOME[0]:
-                value, at = read_one(data, at + 1)
-            else:
-                raise _Strange
-            values.append(value)
-    for _ in range(2):
-        items, at = _items_at(data, at, _text_at)
-        values.append(items)
+    texts, at = _optional_texts_at(data, at, _TEXTS.stop - _TEXTS.start)
+    times, at = _optional_longs_at(data, at, _TIMES.stop - _TIMES.start)
+    more, at = _optional_texts_at(data, at, _MORE_TEXTS.stop - _MORE_TEXTS.start)
+    owners, at = _items_at(data, at, _text_at)
+    resources, at = _items_at(data, at, _text_at)
     tags, at = _items_at(data, at, _tag_at)
     extras, at = _items_at(data, at, _extra_at)
-    return (*values, tags, extras), at
+    return (moid, *texts, *times, *more, owners, resources, tags, extras), at
+
+
+def _optional_texts_at(data: bytes, at: int, number: int) -> tuple[list[str | None], int]:
+    """So many texts or nulls; the usual one, of under 64 bytes, without a call."""
+    texts: list[str | None] = []
+    for _ in range(number):
+        if data[at] == 0:
+            texts.append(None)
+            at += 1
+        elif data[at] != _SOME[0]:
+            raise _Strange
+        elif (size := data[at + 1]) < _MORE and not size & 1:
+            end = at + 2 + (size >> 1)
+            texts.append(data[at + 2 : end].decode())
+            at = end
+        else:
+            text, at = _text_at(data, at + 1)
+            texts.append(text)
+    return texts, at
+
+
+def _optional_longs_at(data: bytes, at: int, number: int) -> tuple[list[int | None], int]:
+    values: list[int | None] = []
+    for _ in range(number):
+        if data[at] == 0:
+            values.append(None)
+            at += 1
+        elif data[at] == _SOME[0]:
+            value, at = _long_at(data, at + 1)
+            values.append(value)
+        else:
+            raise _Strange
+    return values, at
 
 
 def _text_at(data: bytes, at: int) -> tuple[str, int]:
@@ -155,13 +188,6 @@ def _zigzag_at(data: bytes, at: int) -> tuple[int, int]:
 def _long_at(data: bytes, at: int) -> tuple[int, int]:
     rest, at = _zigzag_at(data, at)
     return (rest >> 1) ^ -(rest & 1), at
-
-
-_OPTIONAL: Final[tuple[tuple[Callable[[bytes, int], tuple[Any, int]], int], ...]] = (
-    (_text_at, _TEXTS.stop - _TEXTS.start),
-    (_long_at, _TIMES.stop - _TIMES.start),
-    (_text_at, _MORE_TEXTS.stop - _MORE_TEXTS.start),
-)
 
 
 def _items_at(data: bytes, at: int, item_at: Callable[[bytes, int], tuple[Any, int]]) -> tuple[tuple[Any, ...], int]:
@@ -195,9 +221,12 @@ def _extra_at(data: bytes, at: int) -> tuple[Extra, int]:
 
 
 def compiled(record: Mapping[str, Any]) -> Write:
-    """What writes an object with the attributes that a record's schema names, instants as ms."""
+    """What writes an object with the attributes that a record's schema names, instants as ms; all of it hashable.
+
+    Most of what stands in an event stands in those beside it too, so each field remembers what it wrote last.
+    """
     names = [field["name"] for field in record["fields"]]
-    writes = [_writer(field["type"]) for field in record["fields"]]
+    writes = [lru_cache(maxsize=REMEMBERED)(_writer(field["type"])) for field in record["fields"]]
     take = attrgetter(*names)
 
     def write(value: Any) -> bytes:

@@ -9,6 +9,7 @@ The law: `same(apply(a, changes(a, b)), b)`, and `changes(a, a) == ()`, whatever
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import attrgetter
 
 from streamer import avro
@@ -41,7 +42,7 @@ def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ..
     found = (compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
     returned = (Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT)
     gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
-    return tuple(sorted((*filter(None, found), *returned, *gone), key=lambda change: change.moid))
+    return tuple(sorted((*filter(None, found), *returned, *gone), key=attrgetter("moid")))
 
 
 def compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
@@ -56,9 +57,12 @@ def compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
 
 def missing(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[str, ...]:
     """The known Moids that a snapshot lacks, in order: candidates, to be looked up before anybody judges them."""
-    return tuple(sorted(moid for moid, row in before.items() if row.known and moid not in after))
+    unchanged, rows = after.unchanged, after.rows
+    absent = [moid for moid in before if moid not in unchanged and moid not in rows]
+    return tuple(sorted(moid for moid in absent if before[moid].known))
 
 
+@lru_cache(maxsize=1024)  # few fields change, and then they do so in many tokens
 def change_kinds(fields: tuple[str, ...]) -> tuple[str, ...]:
     """The classes of change that these fields mean, in the order of the contract; ModTime adds nothing to others."""
     kinds = tuple(kind for kind, names in _KINDS.items() if not names.isdisjoint(fields))

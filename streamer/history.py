@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
 
 from streamer import avro
 from streamer.events import Derived, Event, Poll, network
+from streamer.frozen import replace
 from streamer.state import SourceState, UserRow
 from streamer.steps import Step, UserStep
 from streamer.tokens import Token
@@ -71,7 +71,7 @@ class _Users:
         clients, networks = self._of(seen.user_moid)
         if event is not None:
             is_new = _is_new(event, seen, clients)
-            event = event.but(derived=replace(event.derived or Derived(), new_client_for_user=is_new))
+            event = replace(event, derived=replace(event.derived or Derived(), new_client_for_user=is_new))
         user = UserStep(seen.user_moid, self._row(clients, networks)) if self._add(seen, clients, networks) else None
         return Step(step.moid, step.row, event, seen, user)
 

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from streamer import avro
 from streamer.errors import Misconfigured
+from streamer.frozen import Frozen
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE
 
@@ -44,8 +45,7 @@ class Status(IntEnum):
 _STATUSES: Final = frozenset(Status)
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
+class TokenRow(Frozen, frozen=True):
     """What is known of one token; its last published event says the same.
 
     Attributes:

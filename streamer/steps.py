@@ -7,13 +7,14 @@ its token says exactly what its row says.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from streamer import events, lag
 from streamer.absence import Deleted
 from streamer.diff import ABSENT, REFRESH, change_kinds, compare
 from streamer.events import Derived, Event, Poll, UserInfo
+from streamer.frozen import Frozen, replace
 from streamer.state import Status, TokenRow, UserRow
 from streamer.tokens import Change, Kind, Sighting, Token
 
@@ -28,8 +29,7 @@ class UserStep:
     row: UserRow | None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Frozen, frozen=True):
     """What one transaction writes for one token, all of it or nothing.
 
     Attributes:
@@ -119,7 +119,7 @@ def _missing(poll: Poll, moid: str, row: TokenRow, writing: Writing) -> Iterator
 
 def _of_user(step: Step, writing: Writing) -> Step:
     user = writing.users.get(step.moid)
-    return replace(step, event=step.event.but(user=user)) if user and step.event else step
+    return replace(step, event=replace(step.event, user=user)) if user and step.event else step
 
 
 def was_first(poll: Poll, token: Token) -> bool:

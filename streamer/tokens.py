@@ -7,8 +7,10 @@ Two clocks exist and are never mixed: the worker's (ours) and the server's (`Ser
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import Enum
+
+from streamer.frozen import Frozen
 
 DATE_RESOLUTION_MS = 1000  # an HTTP `Date` header names a whole second
 
@@ -29,8 +31,7 @@ class Extra:
     json: str
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Frozen, frozen=True):
     """One `iam.OAuthToken` in its canonical form: absent, null, "" and the zero time are None, arrays are sorted.
 
     Field names, order and types are those of record `OAuthToken` in `schemas/oauth_token_event.avsc`.
@@ -107,8 +108,7 @@ class ServerClock:
         return ours + self.offset
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(Frozen, frozen=True):
     """A token as one reply showed it. Digests are BLAKE2b: who can name a client must not be able to hide a change.
 
     Attributes:
@@ -272,8 +272,7 @@ class Kind(Enum):
     RETURNED = "returned"  # an unsettled absence that ended: same meaning, no event
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Frozen, frozen=True):
     """One Moid that differs between the state and a snapshot.
 
     Attributes:
@@ -288,4 +287,4 @@ class Change:
     moid: str
     after: Sighting | None = None
     before: Token | None = None
-    fields: tuple[str, ...] = field(default=())
+    fields: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ CORE = tuple(
             "ordering",
             "control",
         ),  # values, verdicts
-        *("avro", "avsc", "jsonform", "decoding"),  # bytes
+        *("avro", "avsc", "binary", "jsonform", "decoding", "frozen"),  # bytes
     )
 )
 BORDERS = ("streamer.intersight", "streamer.kafka", "streamer.registry", "streamer.registry_http", "streamer.demo")

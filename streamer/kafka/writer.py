@@ -55,6 +55,7 @@ from aiokafka.errors import (
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streamer.errors import Doubt, Fenced, Misconfigured, Unready
+from streamer.frozen import Frozen
 from streamer.kafka.connection import Connection
 from streamer.kafka.hard_close import hard_close, seen
 
@@ -66,8 +67,7 @@ LARGEST_RECORD: Final = 2 * 2**20 - 4096  # `max.message.bytes` of our topics, l
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Frozen, frozen=True):
     """One record on its way: `timestamp` in ms UTC, `value` None a tombstone."""
 
     topic: str
@@ -80,7 +80,7 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Its bytes before compression, without Kafka's own few."""
-        named = sum(len(name.encode()) + len(text or b"") for name, text in self.headers)
+        named = sum([len(name.encode()) + len(text or b"") for name, text in self.headers])
         return len(self.key or b"") + len(self.value or b"") + named
 
 
