@@ -40,7 +40,7 @@ def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ..
         after: a complete snapshot, made against the digests of these rows.
     """
     found = (compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
-    returned = (Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT)
+    returned = [Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT]
     gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
     return tuple(sorted((*filter(None, found), *returned, *gone), key=attrgetter("moid")))
 

@@ -140,7 +140,8 @@ def is_forgotten(row: TokenRow, now: int) -> bool:
 
 def tombstones(poll: Poll, rows: Mapping[str, TokenRow], returned: Container[str]) -> Iterator[Step]:
     """The end of rows that are forgotten, but for the tokens that just returned."""
-    for moid, row in rows.items():
+    deleted = [(moid, row) for moid, row in rows.items() if row.deleted_at is not None]
+    for moid, row in deleted:
         if is_forgotten(row, poll.detected_at) and moid not in returned:
             yield Step(moid, None)
 

@@ -97,10 +97,10 @@ def _wrong_order(page: Page, after: str | None, top: int) -> Exception | None:
         return Disproved(f"`Moid gt '{after}'` is answered with {page.moids[0]}")
     if after is None and len(page.moids) < top:
         return None  # all there is on one page, in whatever order
-    for one, next_one in pairwise(page.moids):
-        if one > next_one:
-            return Disproved(f"`$orderby=Moid` puts {one} before {next_one}")
-    return None
+    if page.moids == tuple(sorted(page.moids)):
+        return None
+    one, next_one = next(pair for pair in pairwise(page.moids) if pair[0] > pair[1])
+    return Disproved(f"`$orderby=Moid` puts {one} before {next_one}")
 
 
 def _wrong_number(page: Page, top: int) -> Rejected | None:

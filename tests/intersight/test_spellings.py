@@ -66,3 +66,44 @@ def test_spellings_are_bounded_and_the_young_ones_stay() -> None:
     remembered = [name for name in names if spellings.meaning(name)]
     assert remembered == names[-len(remembered) :]
     assert 10 <= len(remembered) <= 20
+
+
+# Pages...
+
+
+def _noted(page: Page, known: dict[bytes, str]) -> dict[bytes, str]:
+    """What is known once the rows of a page are in the state."""
+    return known | {digest: seen.token.moid for seen in page.rows for digest in (seen.raw, seen.meaning)}
+
+
+def test_a_page_without_anything_new_is_not_split_again() -> None:
+    """It says the same as when it was split, its `Count` too; any other page is, and says what is new."""
+    spellings, known = Spellings(), _noted(_read({}, row("a"), row("b")), {})
+    first = _read(known, row("a"), row("b"), spellings=spellings)
+    met = spellings.page(listed((row("a"), row("b"))))
+
+    assert met is not None
+    assert met[0] == first.count == 2
+    assert _read(known, row("a"), row("b"), spellings=spellings) == first
+    assert [seen.token.moid for seen in _read(known, row("a"), row("b", ClientName="z"), spellings=spellings).rows] == [
+        "b"
+    ]
+
+
+def test_a_page_is_worth_what_the_state_holds() -> None:
+    """Its bytes may be those of an earlier poll: each row that the state does not hold any more is new."""
+    spellings, known = Spellings(), _noted(_read({}, row("a"), row("b")), {})
+    _read(known, row("a"), row("b"), spellings=spellings)
+    moved = {digest: moid for digest, moid in known.items() if moid == "a"}
+    page = _read(moved, row("a"), row("b"), spellings=spellings)
+
+    assert (page.moids, [seen.token.moid for seen in page.rows]) == (("a", "b"), ["b"])
+
+
+def test_a_page_with_anything_new_or_noisy_is_not_remembered() -> None:
+    """It would cost a digest in every poll, and is another one the next time."""
+    spellings = Spellings()
+    for shown in ((NOISY,), (OTHER,)):
+        _read(_known(), *shown, spellings=spellings)
+
+        assert spellings.page(listed(shown)) is None
