@@ -93,7 +93,7 @@ class Gatherer:
     def _known_of(self, tokens: Mapping[str, TokenRow]) -> Mapping[bytes, str]:
         """What need not be looked at again; the same as for the poll before, if that changed nothing."""
         if tokens is not self._tokens:
-            self._tokens = tokens
+            self._tokens, self._known = tokens, {}  # one at a time: either may be large
             self._known = {digest: m for m, row in tokens.items() if row.known for digest in (row.raw, row.meaning)}
         return self._known
 

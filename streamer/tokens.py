@@ -7,6 +7,7 @@ Two clocks exist and are never mixed: the worker's (ours) and the server's (`Ser
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from enum import Enum
 
@@ -177,7 +178,7 @@ class Snapshot:
     walk: Walk
     account_moid: str | None
     moids_sha256: str
-    unchanged: frozenset[str]
+    unchanged: AbstractSet[str]
     rows: Mapping[str, Sighting]
     unknown: int = 0
     believed: ServerClock | None = None

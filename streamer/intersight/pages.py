@@ -139,7 +139,8 @@ class Pages:
         )
 
     def snapshot(self, journal: Journal) -> Snapshot:
-        """The snapshot that complete pages are."""
+        """The snapshot that complete pages are; `seen` is no more than what is unchanged from now on."""
+        self.seen -= self._sightings.keys()
         return Snapshot(
             snapshot_id=str(uuid4()),
             started_at=self._started_at,
@@ -147,7 +148,7 @@ class Pages:
             walk=self.walk(journal),
             account_moid=next(iter(self._accounts), None),
             moids_sha256=sha256("\n".join(sorted(self.moids)).encode()).hexdigest(),
-            unchanged=frozenset(self.seen - self._sightings.keys()),
+            unchanged=self.seen,
             rows=self._sightings,
             unknown=self._unknown,
         )

@@ -113,8 +113,8 @@ class IntersightSource:
             clock=self._clock,
             spellings=self._spellings,
         )
-        moids = seen.unchanged | seen.rows.keys()
-        self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
+        ends = [end(moids) for moids in (seen.unchanged, seen.rows) if moids for end in (min, max)]
+        self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
         return replace(seen, believed=self._server_time.after(told))
 
