@@ -18,7 +18,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
@@ -36,6 +36,26 @@ FENCES_WITHIN_S: Final = 60.0
 Sleep = Callable[[float], Awaitable[None]]
 
 
+class Ownership(Protocol):
+    """Whether the partitions are ours, as far as is known; what raises is passed on."""
+
+    def check(self) -> None:
+        """Right before a transaction: raise if they were taken."""
+
+    def make_sure(self) -> None:
+        """Right before a writer opens, which would fence a rightful owner: raise if they may have been taken."""
+
+
+class Unshared:
+    """Nobody else is given these partitions."""
+
+    def check(self) -> None:
+        """They are ours."""
+
+    def make_sure(self) -> None:
+        """They are ours."""
+
+
 class Ledger:
     """The partitions of `P.state` that hold the given sources.
 
@@ -46,6 +66,7 @@ class Ledger:
         sources: the names of all sources this worker polls.
         compression: as of `Writer`.
         timeout_s: a transaction's.
+        ownership: of the partitions.
         sleep: waits; a test passes its own.
     """
 
@@ -58,6 +79,7 @@ class Ledger:
         *,
         compression: str,
         timeout_s: float,
+        ownership: Ownership | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._connection = connection
@@ -72,6 +94,7 @@ class Ledger:
                 ),
                 self._reader(connection, number),
                 name=f"partition {number} of {names.state}",
+                ownership=ownership,
                 sleep=sleep,
             )
             for number in sorted(set(self._homes.values()))
@@ -89,6 +112,7 @@ class Ledger:
             Unready, Misconfigured: as `Writer.open` and `restore.restore`.
             Doubt: fenced; it may be tried again, the wait that this asks for is part of the next try.
             Fenced: fenced three times within a minute.
+            Stopped: the partition is not ours any more.
         """
         return await self._shards[self._homes[source]].restore(source)
 
@@ -98,6 +122,7 @@ class Ledger:
         Raises:
             Doubt: nothing is certain any more, or the state was taken away: restore first.
             Fenced: as of `restore`.
+            Stopped: the partition is not ours any more; a transaction in hand was not ended by that.
         """
         home = self._homes[source]
         records = [self._addressed(record, home, written.timestamp) for record in written.records]
@@ -115,11 +140,9 @@ class Ledger:
         return await inbox.commands(source, after) if inbox else ()
 
     async def close(self) -> None:
-        """Drop all writers, and read no more commands."""
-        for shard in self._shards.values():
-            await shard.close()
-        for inbox in self._inboxes.values():
-            await inbox.close()
+        """Drop all writers, and read no more commands; all at once, since each may take its limit."""
+        writers, readers = self._shards.values(), self._inboxes.values()
+        await asyncio.gather(*(one.close() for one in writers), *(one.close() for one in readers))
 
     def _addressed(self, record: Record, home: int, timestamp: int) -> Outgoing:
         if record.topic == STATE:
@@ -138,7 +161,8 @@ class Shard:
     """One partition: its writer, what was read and not yet asked for, and who may write on top of what.
 
     It is open exactly while the partition was read after the writer's opening; everything happens under one lock.
-    `name` is the partition's, for a person.
+    `name` is the partition's, for a person. Fences are counted while the partition is ours without a break: that
+    it changed hands explains those before.
     """
 
     def __init__(
@@ -147,12 +171,14 @@ class Shard:
         read: Callable[[], Awaitable[dict[str, Restored]]],
         *,
         name: str,
+        ownership: Ownership | None = None,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._read = read
         self._name = name
+        self._ownership = ownership or Unshared()
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -174,6 +200,7 @@ class Shard:
     async def commit(self, source: str, records: list[Outgoing], own: bytes) -> None:
         """See `Ledger.commit`; `own` is the value of the source's own row among the records."""
         async with self._lock:
+            self._ownership.check()
             if source in self._current and not self._writer.is_open:
                 await self._open()
             if self._current.pop(source, None) is None:
@@ -192,6 +219,7 @@ class Shard:
         await self._writer.close()
         await self._sleep(max(0.0, self._reopen_at - self._monotonic()))
         try:
+            self._ownership.make_sure()
             with self._fencing():
                 await self._writer.open()
             self._waiting = await self._read()

@@ -25,7 +25,7 @@ from streamer.config import KafkaSettings
 from streamer.errors import Transient
 from streamer.kafka import relay_topics
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay_group import Membership, Share
+from streamer.kafka.group import Membership, Share
 from streamer.kafka.relay_lane import Lane, Route
 from streamer.kafka.relay_told import Told
 from streamer.log import say

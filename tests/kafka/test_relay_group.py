@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import Misconfigured
-from streamer.kafka import relay_group
+from streamer.kafka import group
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay_group import Membership, Share, shared_out
+from streamer.kafka.group import Membership, Share, shared_out
 from streamer.kafka.writer import Outgoing
 from tests.kafka.relaying import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
@@ -104,7 +104,7 @@ async def test_partitions_that_are_added_are_relayed(
     kafka: Given, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An operator adds a partition, topic after topic: the new number is relayed once `P.json` has a place for it."""
-    monkeypatch.setattr(relay_group, "METADATA_AGE_MS", 300)
+    monkeypatch.setattr(group, "METADATA_AGE_MS", 300)
     bench = Bench(kafka.bootstrap, prefix, partitions=1)
     await bench.make_inputs()
     await make(bench.bootstrap, bench.names.of("json"), partitions=2)
@@ -124,7 +124,7 @@ async def test_partitions_without_a_place_are_for_a_person(
     kafka: Given, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`P.json` lacks the number that was added to its input: said with what to do."""
-    monkeypatch.setattr(relay_group, "METADATA_AGE_MS", 300)
+    monkeypatch.setattr(group, "METADATA_AGE_MS", 300)
     bench = Bench(kafka.bootstrap, prefix, partitions=1)
     await bench.make_inputs()
 
@@ -144,7 +144,7 @@ async def test_a_topic_that_goes_and_comes_is_waited_for(
     kafka: Given, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One input is deleted: said, instead of relaying the rest as if it were all; made anew, it is relayed again."""
-    monkeypatch.setattr(relay_group, "METADATA_AGE_MS", 300)
+    monkeypatch.setattr(group, "METADATA_AGE_MS", 300)
     bench = Bench(kafka.bootstrap, prefix, partitions=1)
     await bench.make_inputs()
     await bench.write(*many(3))
