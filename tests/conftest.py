@@ -6,7 +6,6 @@ A machine that cannot run them skips those tests with one sentence that says wha
 from __future__ import annotations
 
 import contextlib
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.services import jvm, kafka, registry
+from tests.services import jvm, kafka, registry, wanted
 
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow now and then, not wrong
 hypothesis.settings.load_profile("tests")
@@ -27,27 +26,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch what the chosen tests need before any test's clock runs: a cold cache may take longer than a test may."""
     if session.config.option.collectonly:
         return
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    named = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     with contextlib.suppress(jvm.Missing):  # the fixtures say it again, test by test
-        if "owned_broker" in wanted or ("kafka" in wanted and not kafka.given()):
+        if "owned_broker" in named or ("kafka" in named and not kafka.given()):
             kafka.installed()
-        if "registry" in wanted and not registry.given():
+        if "registry" in named and not registry.given():
             registry.installed()
-
-
-def _installed(fetch: Callable[[], Path]) -> Path:
-    try:
-        return fetch()
-    except jvm.Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session", name="kafka_jars")
 def _kafka_jars() -> Path:
     """The jars of the broker; a session's fixture, so that a machine without them is asked once."""
-    return _installed(kafka.installed)
+    return wanted.installed(kafka.installed)
 
 
 @pytest.fixture(scope="session", name="kafka")
@@ -90,7 +80,7 @@ def _registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry.Giv
     if somebodys := registry.given():
         yield somebodys
         return
-    _installed(registry.installed)
+    wanted.installed(registry.installed)
     started = registry.Registry(tmp_path_factory.mktemp("registry"))
     try:
         started.start()

@@ -29,7 +29,7 @@ from tests.services import kafka, registry
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE_GO = "github.com/compose-spec/compose-go/v2@v2.16.2"
-OURS = ("streamer", "simulator", "follow")
+OURS = ("streamer", "relay", "simulator", "follow")
 
 
 def _interpolated(text: str, **given: str) -> dict[str, Any]:
@@ -84,9 +84,16 @@ def test_the_file_is_what_the_specification_asks_for(specification: dict[str, An
 
 
 def test_without_a_profile_there_is_no_stage() -> None:
-    """Kafka, registry and streamer are the deployment; what plays Intersight and prints events is for `demo`."""
+    """Kafka, registry and streamer are the deployment; lines of JSON are asked for, and the stage is for `demo`."""
     profiles = {name: service.get("profiles", []) for name, service in SERVICES.items()}
-    assert profiles == {"kafka": [], "registry": [], "streamer": [], "simulator": ["demo"], "follow": ["demo"]}
+    assert profiles == {
+        "kafka": [],
+        "registry": [],
+        "streamer": [],
+        "relay": ["relay"],
+        "simulator": ["demo"],
+        "follow": ["demo"],
+    }
 
 
 def test_whoever_waits_for_another_can() -> None:
@@ -206,7 +213,7 @@ async def test_the_demo_configures_itself(tmp_path: Path) -> None:
     finally:
         await simulator.end()
 
-    for service in ("streamer", "follow"):
+    for service in ("streamer", "relay", "follow"):
         environ = _environ(service)
         assert environ["STREAMER_CONFIG"] == str(folder / Path(facts["config"]).name)
         settings = load(Path(facts["config"]), environ)

@@ -24,7 +24,7 @@ from streamer.events import Event
 from streamer.kafka.group import SESSION_S
 from streamer.registry import Registry
 from streamer.report import Report
-from tests.kafka.relaying import Bench, as_json, report, report_as_json
+from tests.kafka.relay.stage import Bench, as_json, report, report_as_json
 from tests.process import Process
 from tests.services.feed import TYPES, event
 from tests.services.reader import Message

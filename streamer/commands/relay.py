@@ -24,8 +24,8 @@ from streamer.errors import Misconfigured
 from streamer.health import Board, application
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay import Job, relay
-from streamer.kafka.relay_told import Told
+from streamer.kafka.relay.engine import Job, relay
+from streamer.kafka.relay.told import Told
 from streamer.kafka.topics import Names
 from streamer.log import say
 from streamer.registry import Registry, subject_of

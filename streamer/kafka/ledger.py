@@ -13,9 +13,7 @@ another worker may have come and gone in between.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
@@ -23,15 +21,14 @@ from typing import Final, Protocol
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
+from streamer.kafka.fences import Fences
 from streamer.kafka.inbox import Found, Inbox
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
 from streamer.state import SourceState
 
-FENCE_WAIT_S: Final = 2.0  # and up to as much again: two workers that fence each other must not do so in step
-FENCES_ALLOWED: Final = 3
-FENCES_WITHIN_S: Final = 60.0
+HINT: Final = "find the other process with this topic prefix and stop one of the two"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -184,7 +181,7 @@ class Shard:
         self._lock = asyncio.Lock()
         self._waiting: dict[str, Restored] = {}  # read, and not yet asked for
         self._current: dict[str, bytes] = {}  # source -> its own row as it wrote or restored it last: it may commit
-        self._fences: deque[float] = deque(maxlen=FENCES_ALLOWED)
+        self._fences = Fences(name, HINT, monotonic)
         self._reopen_at = 0.0
 
     async def restore(self, source: str) -> SourceState:
@@ -237,12 +234,5 @@ class Shard:
             yield
         except Fenced as fenced:
             self._current.clear()
-            now = self._monotonic()
-            self._fences.append(now)
-            self._reopen_at = now + FENCE_WAIT_S * random.uniform(1, 2)  # noqa: S311 - a pause, not a secret
-            if len(self._fences) == FENCES_ALLOWED and now - self._fences[0] <= FENCES_WITHIN_S:
-                raise Fenced(
-                    f"{self._name} was taken from us {FENCES_ALLOWED} times within {FENCES_WITHIN_S:g} s: {fenced}",
-                    hint="find the other process with this topic prefix and stop one of the two",
-                ) from fenced
+            self._reopen_at = self._monotonic() + self._fences.pause_s(fenced)
             raise Doubt(str(fenced), hint=fenced.hint) from fenced

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.kafka.relaying import Bench, as_json, many, report, report_as_json, shown
+from tests.kafka.relay.stage import Bench, as_json, many, report, report_as_json, shown
 from tests.kafka.stage import make
 from tests.process import Process
 from tests.services.feed import event

@@ -10,8 +10,9 @@ import pytest
 from streamer import batch
 from streamer.batch import STATE, Record
 from streamer.errors import Doubt, Fenced, Unready
+from streamer.kafka.fences import WAIT_S, WITHIN_S
 from streamer.kafka.group import Share
-from streamer.kafka.ledger import FENCE_WAIT_S, FENCES_WITHIN_S, Shard
+from streamer.kafka.ledger import Shard
 from streamer.kafka.restore import Restored
 from streamer.kafka.topics import partition_of
 from streamer.state import SourceState
@@ -162,7 +163,7 @@ async def test_a_fence_voids_all_mates(broker: OnBroker) -> None:
 
     assert broker.waits == []
     assert await ledger.restore(TWO) == two
-    assert FENCE_WAIT_S / 2 < broker.waits[0] <= 2 * FENCE_WAIT_S
+    assert WAIT_S / 2 < broker.waits[0] <= 2 * WAIT_S
     assert await ledger.restore(ONE) == one
     assert len(broker.waits) == 1
 
@@ -187,7 +188,7 @@ async def test_the_third_fence_within_a_minute_is_for_a_person(broker: OnBroker)
     assert f"writer {broker.prefix}.state-0" in str(fenced.value)
 
 
-@pytest.mark.parametrize(("apart_s", "fatal"), [(FENCES_WITHIN_S / 2, True), (FENCES_WITHIN_S / 2 + 0.01, False)])
+@pytest.mark.parametrize(("apart_s", "fatal"), [(WITHIN_S / 2, True), (WITHIN_S / 2 + 0.01, False)])
 async def test_fences_far_apart_are_borne(broker: OnBroker, apart_s: float, *, fatal: bool) -> None:
     """It counts how many of them lie within 60 s; a rebalance now and then is no fight."""
     await broker.make_topics()

@@ -22,7 +22,7 @@ APICURIO_CONVERTER = "2.6.13.Final"
 CONFLUENT = "io.confluent.connect.avro.AvroConverter"
 APICURIO = "io.apicurio.registry.utils.converter.AvroConverter"
 
-DEPENDENCIES = {
+ARTIFACTS = {
     "org.apache.kafka:connect-runtime": KAFKA,
     "org.apache.kafka:connect-transforms": KAFKA,
     "org.apache.kafka:connect-file": KAFKA,
@@ -34,22 +34,8 @@ DEPENDENCIES = {
 def installed() -> Path:
     """The folder of the worker's jars, fetched once; `Missing` if this machine cannot have or run them."""
     jvm.java(JAVA_AT_LEAST)
-    return jvm.fetched(f"connect-{KAFKA}-{APICURIO_CONVERTER}", _copy_jars)
-
-
-def _copy_jars(folder: Path) -> None:
-    listed = "".join(
-        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
-            *name.split(":"), version
-        )
-        for name, version in DEPENDENCIES.items()
-    )
-    (pom := folder / "pom.xml").write_text(
-        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-        "<groupId>tests</groupId><artifactId>connect</artifactId><version>1</version>"
-        f"<dependencies>{listed}</dependencies></project>"
-    )
-    jvm.maven("-f", str(pom), f"{jvm.DEPENDENCY_PLUGIN}:copy-dependencies", f"-DoutputDirectory={folder}")
+    name = f"connect-{KAFKA}-{APICURIO_CONVERTER}"
+    return jvm.fetched(name, lambda folder: jvm.copy_jars(folder, ARTIFACTS))
 
 
 def by_apicurio(config: Mapping[str, str]) -> dict[str, str]:
@@ -78,6 +64,7 @@ class Worker(jvm.Jvm):
             "key.converter=org.apache.kafka.connect.storage.StringConverter\n"
             "value.converter=org.apache.kafka.connect.storage.StringConverter\n"
             f"offset.storage.file.filename={folder / 'offsets'}\n"
+            "offset.flush.interval.ms=1000\n"  # a sink is called at least so often, with or without records
             f"plugin.discovery={'hybrid_warn' if more else 'service_load'}\n"
             "config.providers=env\n"
             "config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n"

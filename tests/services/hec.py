@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from collections.abc import Iterator
@@ -16,17 +17,24 @@ DENIED = {"text": "Invalid token", "code": 4}
 
 
 class Collector:
-    """`app` serves it; `events` are what it was given, as they were given; `channels` those they came through."""
+    """`app` serves it; `events` are what it was given, as they were given."""
 
     def __init__(self, token: str) -> None:
         self.events: list[dict[str, Any]] = []
-        self.channels: set[str] = set()
         self._token = token
         self._batches = 0
         paths = {"": self._take, "/event": self._take, "/ack": self._acknowledge}
         routes = [Route(f"/services/collector{path}", took, methods=["POST"]) for path, took in paths.items()]
         routes.append(Route("/services/collector/health", lambda _: JSONResponse({"text": "HEC is healthy"})))
         self.app = Starlette(routes=routes)
+
+    async def holds(self, count: int, limit_s: float) -> None:
+        """Wait until it was given so many events, or too long."""
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while True:
+            if len(self.events) >= count or asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(0.1)
 
     async def _take(self, request: Request) -> Response:
         if request.headers.get("Authorization") != f"Splunk {self._token}":
@@ -35,7 +43,6 @@ class Collector:
         if request.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         self.events += _several(body.decode())
-        self.channels.add(request.headers.get("X-Splunk-Request-Channel", ""))
         self._batches += 1
         return JSONResponse({"text": "Success", "code": 0, "ackId": self._batches})
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
@@ -77,6 +77,22 @@ def maven(*arguments: str) -> None:
     if done.returncode != 0:
         said = " ".join((done.stdout + done.stderr).split())
         raise Missing(f"Maven could not fetch the service's jars; check its network and settings: {said[:400]}")
+
+
+def copy_jars(folder: Path, artifacts: Mapping[str, str]) -> None:
+    """Put artifacts (`group:name` -> version) and all that they need at run time into the folder."""
+    listed = ""
+    for artifact, version in artifacts.items():
+        group, name = artifact.split(":")
+        listed += f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId><version>{version}</version>"
+        listed += "</dependency>"
+    (pom := folder / "pom.xml").write_text(
+        '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
+        "<groupId>tests</groupId><artifactId>service</artifactId><version>1</version>"
+        f"<dependencies>{listed}</dependencies></project>"
+    )
+    goal = f"{DEPENDENCY_PLUGIN}:copy-dependencies"
+    maven("-f", str(pom), goal, "-DincludeScope=runtime", f"-DoutputDirectory={folder}")
 
 
 @contextlib.contextmanager

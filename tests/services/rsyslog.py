@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,12 +63,13 @@ class Receiver:
             self.lines.append(line.removesuffix(b"\n"))
         writer.close()
 
-    async def holds(self, enough: Callable[[list[bytes]], bool]) -> None:
-        """Wait until the lines are enough, or too long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LIMIT_S):
-                while not enough(self.lines):
-                    await asyncio.sleep(0.05)
+    async def holds(self, count: int) -> None:
+        """Wait until there are so many lines, or too long."""
+        deadline = asyncio.get_running_loop().time() + LIMIT_S
+        while True:
+            if len(self.lines) >= count or asyncio.get_running_loop().time() > deadline:
+                return
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

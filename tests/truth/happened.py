@@ -6,8 +6,9 @@ What it forgives is what nobody can know who only reads the API, and no more of 
 - While anything lies, what is read may have been true up to `LAG_MS` earlier (an old replica), and a token that is
   there may be unseen (a lost privilege; what it hid for longer is a baseline): bounds that rest on a poll of that time
   begin so much earlier.
-- While replies tell a wrong `Date`, bounds that rest on a poll of that time are off by as much, and so is what follows
-  from them. All others are exact, and after a poll without any lie no wider than what was read.
+- While replies tell a wrong `Date`, and up to the first snapshot after it (a jump is believed once it is said twice),
+  bounds that rest on a poll of that time are off by as much, and so is what follows from them. All others are exact,
+  and after a poll without any lie no wider than what was read.
 - A row that told another content is the API's own word: an event may repeat it exactly as the contract reads it, if it
   was told within the event's bounds. Whether its token is there stays a matter of the ledger alone.
 
@@ -46,6 +47,7 @@ class Forgiven:
         lied_until, skewed_until: the last moment at which a poll was lied to at all, or told a wrong `Date`.
         skew_ms: by how much it was wrong, at most.
         lies, skews: whether that is so in the poll in hand.
+        lingers: whether a wrong `Date` was told after the last right one that was read.
     """
 
     lied_until: int = NEVER
@@ -53,10 +55,11 @@ class Forgiven:
     skew_ms: int = 0
     lies: bool = False
     skews: bool = False
+    lingers: bool = False
 
     def begin(self, *, lies: bool, skew_ms: int | None) -> None:
         """A poll begins; `skew_ms` is None if every `Date` is right."""
-        self.lies, self.skews = lies, skew_ms is not None
+        self.lies, self.skews = lies, self.lingers or skew_ms is not None
         self.skew_ms = max(self.skew_ms, skew_ms or 0)
 
     def end(self, now: int) -> None:

@@ -152,8 +152,9 @@ class Play:
         if fail_at:
             await self.crash()
         cycle = self._worker(Gates(fail_at=fail_at))
-        started_at, honest, told = self.clock.now, not self.lies, len(self.events)
-        self._judge.forgiven.begin(lies=self.lies, skew_ms=self._told_skew_ms)
+        forgiven, skew_ms = self._judge.forgiven, self._told_skew_ms
+        started_at, honest, told = self.clock.now, not (self.lies or forgiven.lingers), len(self.events)
+        forgiven.begin(lies=self.lies, skew_ms=skew_ms)
         try:
             await cycle.prepare()
             await cycle.obey()
@@ -162,7 +163,9 @@ class Play:
             report = None
             await self.crash()
         self.check(started_at)
-        if report is not None and report.verdict == "accepted":
+        read = report is not None and report.verdict == "accepted"
+        forgiven.lingers = skew_ms is not None or (forgiven.lingers and not read)
+        if report is not None and read:
             self.polls += 1
             if honest:
                 self._judge.demand(self._judge.unseen(self.believed, started_at, self.clock.now))

@@ -6,6 +6,11 @@ and the pattern finds it. It stands in front of every text that somebody else ch
 by a name. OCSF's time is a number, which the same pattern cannot take: OCSF goes by `otel`. Rejected: the record's own
 timestamp alone; it stays where the pattern finds nothing.
 
+Question: when is an event sent? The sink sends 500 at once, or what it has once its window has passed, and looks only
+when records come or the worker commits (`offset.flush.interval.ms`, a minute). Choice: a window of 1 s, its least: the
+first records of a poll go at once, and what comes right behind them with the worker's next commit or the next poll's
+report. Its default of 30 s would hold back every event for up to a minute.
+
 Question: acknowledged or not? Choice: `splunk.hec.ack.enabled`, so that offsets move only when Splunk has indexed; the
 HEC token must have indexer acknowledgement on. What is sent twice after a crash has the same `event_id`.
 """
@@ -19,6 +24,7 @@ from streamer.siem.pipelines.otel import REPORTS, SOURCETYPES
 
 FORMS = ("json", "ecs")
 PATTERN = '(?:%s|%s)"?[=:]"?(?<time>[0-9T:.-]+Z)'
+FLUSH_S = "1"
 LAYOUT = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
 
 
@@ -40,6 +46,7 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
         "splunk.hec.token": refer("SPLUNK_HEC_TOKEN"),
         "splunk.hec.ack.enabled": "true",
         "splunk.hec.raw": "false",
+        "splunk.flush.window": FLUSH_S,
         "splunk.hec.use.record.timestamp": "true",
         "enable.timestamp.extraction": "true",
         "timestamp.regex": PATTERN % (events.form.time, REPORT.time),

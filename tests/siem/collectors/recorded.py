@@ -174,11 +174,14 @@ async def _varied(here: Installation) -> None:
 
 async def _relayed(around: Around) -> None:
     """Wait until the relays are through with all there is."""
-    async with asyncio.timeout(LIMIT_S):
-        for suffix, inputs in SOURCES.items():
-            wanted = len(await read_all(around.bootstrap, [f"{around.prefix}.{name}" for name in inputs]))
-            while len(await read_all(around.bootstrap, [f"{around.prefix}.{suffix}"])) < wanted:
-                await asyncio.sleep(0.2)
+    deadline = asyncio.get_running_loop().time() + LIMIT_S
+    for suffix, inputs in SOURCES.items():
+        wanted = len(await read_all(around.bootstrap, [f"{around.prefix}.{name}" for name in inputs]))
+        while True:
+            if (found := len(await read_all(around.bootstrap, [f"{around.prefix}.{suffix}"]))) >= wanted:
+                break
+            assert asyncio.get_running_loop().time() < deadline, f"{found} of {wanted} in {suffix}"
+            await asyncio.sleep(0.2)
 
 
 def _decoded(around: Around, folder: Path, messages: Sequence[Message]) -> Recorded:

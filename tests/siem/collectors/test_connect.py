@@ -66,11 +66,15 @@ async def test_every_record_once_with_its_types_and_nothing_that_was_aborted(
 
 
 async def _written(out: Path, enough: int) -> list[str]:
-    """The records of a file sink, once there are so many; a text may hold newlines."""
+    """The records of a file sink, once there are so many, or those that came in time."""
     deadline = asyncio.get_running_loop().time() + LIMIT_S
     while True:
-        text = out.read_text(encoding="utf-8") if out.exists() else ""
-        records = re.split(r"\n(?=Struct\{(?:event|snapshot)_id=|$)", text)[:-1]
-        if len(records) >= enough or asyncio.get_running_loop().time() > deadline:
-            return sorted(records)
+        if len(found := _records(out)) >= enough or asyncio.get_running_loop().time() > deadline:
+            return sorted(found)
         await asyncio.sleep(0.1)
+
+
+def _records(out: Path) -> list[str]:
+    """Each ends with a newline; a text within may hold some too."""
+    text = out.read_text(encoding="utf-8") if out.exists() else ""
+    return re.split(r"\n(?=Struct\{(?:event|snapshot)_id=|$)", text)[:-1]

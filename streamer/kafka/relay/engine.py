@@ -3,7 +3,7 @@
 Consume, transform and produce are one Kafka transaction, together with the offsets of the consumer group. What the
 client cannot do is ours: it sends no group metadata with transactional offsets, so Kafka would take those of a member
 that is none any more. The fence is one transactional id for each input partition number, `<group>-<number>`, and the
-order of `streamer.kafka.relay_lane`: open, then read the offsets. Whoever has the id is the only one that can commit.
+order of `streamer.kafka.relay.lane`: open, then read the offsets. Whoever has the id is the only one that can commit.
 
 Partition number, key, timestamp and headers are kept. The order across input topics is not: `epoch` and `sequence`
 restore it.
@@ -23,11 +23,11 @@ from dataclasses import dataclass
 from streamer import log
 from streamer.config import KafkaSettings
 from streamer.errors import Transient
-from streamer.kafka import relay_topics
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership, Share
-from streamer.kafka.relay_lane import Lane, Route
-from streamer.kafka.relay_told import Told
+from streamer.kafka.relay import topics
+from streamer.kafka.relay.lane import Lane, Route
+from streamer.kafka.relay.told import Told
 from streamer.log import say
 from streamer.siem.relay import Convert
 from streamer.stop import Stop, Stopped
@@ -107,7 +107,7 @@ class _Relay:
 
     async def _route(self) -> Route:
         job, settings = self._job, self._settings
-        plumbing = await relay_topics.ensure(
+        plumbing = await topics.ensure(
             self._connection, settings, group=job.group, output=job.output, reports=job.reports
         )
         for warning in plumbing.warnings:

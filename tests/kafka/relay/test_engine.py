@@ -8,7 +8,7 @@ import json
 import pytest
 
 from streamer.errors import Misconfigured
-from tests.kafka.relaying import Bench, as_json, many, report, report_as_json, shown
+from tests.kafka.relay.stage import Bench, as_json, many, report, report_as_json, shown
 from tests.kafka.stage import make
 from tests.services.feed import event
 from tests.services.kafka import Given

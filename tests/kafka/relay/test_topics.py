@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streamer.errors import Misconfigured
-from tests.kafka.relaying import Bench, as_json, effective, many, partitions, shown, told
+from tests.kafka.relay.stage import Bench, as_json, effective, many, partitions, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import event
 from tests.services.kafka import Given, admin

@@ -21,8 +21,8 @@ from streamer.config import KafkaSettings
 from streamer.decoding import Decoder
 from streamer.events import Event
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay import Job, relay
-from streamer.kafka.relay_told import Told
+from streamer.kafka.relay.engine import Job, relay
+from streamer.kafka.relay.told import Told
 from streamer.kafka.topics import Names, partition_of
 from streamer.kafka.writer import Outgoing
 from streamer.report import Report

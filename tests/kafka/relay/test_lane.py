@@ -14,15 +14,16 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from streamer.decoding import Decoder
 from streamer.errors import Fenced, Misconfigured
-from streamer.kafka import relay_lane, relay_reader
+from streamer.kafka import fences
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay_lane import Lane, Route
-from streamer.kafka.relay_told import Told
-from streamer.kafka.relay_topics import ensure
+from streamer.kafka.relay import reader
+from streamer.kafka.relay.lane import Lane, Route
+from streamer.kafka.relay.told import Told
+from streamer.kafka.relay.topics import ensure
 from streamer.kafka.writer import Offsets, Outgoing, Writer
 from streamer.stop import Stop
 from tests.conftest import OwnedBroker
-from tests.kafka.relaying import LIMIT_S, Bench, as_json, many, shown, told
+from tests.kafka.relay.stage import LIMIT_S, Bench, as_json, many, shown, told
 from tests.kafka.stage import Dies, make, record, writer
 from tests.services.feed import event
 from tests.services.kafka import Given, admin
@@ -168,7 +169,7 @@ async def test_offsets_are_asked_for_when_nobody_else_can_move_them(bench: Bench
 
 async def test_a_fence_is_survived(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process opens the id of a partition: the relay opens it again, and nothing is lost or repeated."""
-    monkeypatch.setattr(relay_lane, "FENCE_WAIT_S", 0.01)
+    monkeypatch.setattr(fences, "WAIT_S", 0.01)
     other = writer(bench.bootstrap, f"{bench.prefix}.relay-json-0", [bench.names.created])
     await bench.write(event(1))
     async with bench.relaying() as missing:
@@ -184,7 +185,7 @@ async def test_a_fence_is_survived(bench: Bench, monkeypatch: pytest.MonkeyPatch
 
 async def test_the_third_fence_within_a_minute_is_for_a_person(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the group says that the partition is ours, another process has its id: exit 4, naming both."""
-    monkeypatch.setattr(relay_lane, "FENCE_WAIT_S", 0.01)
+    monkeypatch.setattr(fences, "WAIT_S", 0.01)
     name = f"{bench.prefix}.relay-json-0"
     other = writer(bench.bootstrap, name, [bench.names.created])
 
@@ -224,7 +225,7 @@ async def test_what_somebody_left_open_in_the_output_is_not_built_upon(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction that is not ours, or whose mark was lost: whether it counts is not known, so the relay waits."""
-    monkeypatch.setattr(relay_reader, "HANG_LIMIT_S", 0.1)
+    monkeypatch.setattr(reader, "HANG_LIMIT_S", 0.1)
     topic = bench.names.of("json")
     await make(bench.bootstrap, topic)
     stranger = writer(bench.bootstrap, f"{bench.prefix}-stranger", [topic], Dies)

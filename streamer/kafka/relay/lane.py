@@ -9,11 +9,8 @@ Whatever goes wrong, the lane drops all it has and begins at the first step.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from random import uniform
 from typing import Final, Protocol
 
 from aiokafka import TopicPartition
@@ -21,9 +18,10 @@ from aiokafka.structs import ConsumerRecord
 
 from streamer.errors import Fenced, Misconfigured, Transient, Unready
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay_reader import Reader
-from streamer.kafka.relay_told import Told
-from streamer.kafka.relay_topics import Plumbing
+from streamer.kafka.fences import Fences
+from streamer.kafka.relay.reader import Reader
+from streamer.kafka.relay.told import Told
+from streamer.kafka.relay.topics import Plumbing
 from streamer.kafka.writer import Offsets, Outgoing, Writer
 from streamer.siem import relay as form
 from streamer.siem.relay import Convert, Origin, Undeliverable
@@ -31,9 +29,6 @@ from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, for what is in hand
 BREATH_RECORDS: Final = 50  # between two looks at the rest of the process, such as heartbeats; some 10 ms
-FENCE_WAIT_S: Final = 2.0  # twice a heartbeat, and up to as much again: by then a member knows that it is none
-FENCES_ALLOWED: Final = 3
-FENCES_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +107,10 @@ class Lane:
             topics=(plumbing.output.topic, plumbing.dead.topic),
         )
         self._reader: Reader | None = None
-        self._fences: deque[float] = deque(maxlen=FENCES_ALLOWED)
+        self._fences = Fences(
+            f"partition {self._number} of {plumbing.output.topic}",
+            f"find the other process with the transactional id {self._writer.transactional_id}",
+        )
 
     async def run(self, over: Stop) -> None:
         """Until the share is over.
@@ -225,12 +223,4 @@ class Lane:
     def _pause_s(self, error: Exception, failures: int) -> float:
         if not isinstance(error, Fenced):
             return self._told.pause_s(failures)
-        now = time.monotonic()
-        self._fences.append(now)
-        if len(self._fences) == FENCES_ALLOWED and now - self._fences[0] <= FENCES_WITHIN_S:
-            raise Fenced(
-                f"partition {self._number} of {self._route.plumbing.output.topic} was taken from us {FENCES_ALLOWED} "
-                f"times within {FENCES_WITHIN_S:g} s: {error}",
-                hint=f"find the other process with the transactional id {self._writer.transactional_id}",
-            ) from error
-        return FENCE_WAIT_S * uniform(1, 2)  # noqa: S311 - a pause, not a secret
+        return self._fences.pause_s(error)

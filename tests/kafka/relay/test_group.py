@@ -14,7 +14,7 @@ from streamer.kafka import group
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership, Share, shared_out
 from streamer.kafka.writer import Outgoing
-from tests.kafka.relaying import Bench, as_json, many, shown, told
+from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import event
 from tests.services.kafka import Given, admin, remove_topics

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from streamer.errors import Misconfigured
-from tests.kafka.relaying import Bench, as_json, many, shown
+from tests.kafka.relay.stage import Bench, as_json, many, shown
 from tests.kafka.stage import alice, let_alice, make
 from tests.services.kafka import Broker, remove_topics
 

@@ -31,7 +31,7 @@ from aiokafka.structs import ConsumerRecord
 from streamer.errors import Doubt, Misconfigured, Unready
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay_told import Told
+from streamer.kafka.relay.told import Told
 from streamer.kafka.span import enter
 
 CALL_LIMIT_S: Final = 10.0  # a few questions to Kafka

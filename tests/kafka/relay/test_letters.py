@@ -18,7 +18,7 @@ from streamer.kafka.writer import Outgoing
 from streamer.registry import Registry
 from streamer.serving import serve
 from streamer.siem.relay import Patient
-from tests.kafka.relaying import Bench, as_json, many, shown, told
+from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import NOON, event, token
 from tests.services.kafka import Given

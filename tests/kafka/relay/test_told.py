@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamer.errors import Fenced, Unready
-from streamer.kafka.relay_told import LONGEST_PAUSE_S, Told
+from streamer.kafka.relay.told import LONGEST_PAUSE_S, Told
 from streamer.siem.relay import Origin, Undeliverable
 
 
