@@ -20,7 +20,7 @@ from streamer.avro import Values
 from streamer.batch import Form
 from streamer.clock import utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
-from streamer.errors import Misconfigured, Unready
+from streamer.errors import Unready
 from streamer.health import Board, application
 from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
@@ -29,7 +29,7 @@ from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.pace import Pace, Places
 from streamer.registry import Registry, schemas_of, subject_of
-from streamer.serving import serve
+from streamer.serving import listen
 from streamer.stop import Stop, Stopped
 from streamer.worker import Account, Worker
 
@@ -56,7 +56,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
-            await _serve(opened, settings, board)
+            await listen(opened, application(board, utc_ms), settings.http.listen, "http.listen:")
             form, layout = await _prepared(settings, connection, stop, board)
             accounts = {
                 source.name: Account(source.interval, _policy(source, form), border)
@@ -73,18 +73,6 @@ def _border(source: SourceSettings) -> IntersightSource:
     if not source.verify_tls:
         say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
     return IntersightSource(source, clock=utc_ms)
-
-
-async def _serve(opened: AsyncExitStack, settings: Settings, board: Board) -> None:
-    http = settings.http
-    try:
-        url = await opened.enter_async_context(serve(application(board, utc_ms), host=http.host, port=http.port))
-    except OSError as error:
-        raise Misconfigured(
-            f"http.listen: {http.listen} is given and cannot be listened on: {error}",
-            hint="another streamer may run here; give another port, or 0 for a free one",
-        ) from error
-    say("http.listening", url=url)
 
 
 async def _prepared(settings: Settings, connection: Connection, stop: Stop, board: Board) -> tuple[Form, Layout]:

@@ -6,6 +6,7 @@ so that `streamer --help` needs neither Kafka nor the simulator.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -19,6 +20,7 @@ from streamer.invocation import Invocation
 from streamer.stop import Stopped
 
 INTERRUPTED = 130  # by Ctrl-C, as shells count
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 COMMANDS = ("demo", "run", "follow", "relay", "deletes", "simulate", "schemas", "siem")
 
 
@@ -35,15 +37,17 @@ class _Commands(click.Group):
         return command
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="""\b
+Exit status: 0 done; 1 a fault of ours, or a service that cannot be reached; 2 wrong usage or configuration;
+3 a check found something; 4 fenced by another writer; 130 interrupted.
+""",
+)
 @click.version_option(__version__, prog_name="streamer")
 def streamer() -> None:
-    r"""Cisco Intersight OAuth2 tokens as exactly-once Kafka events: created, modified and proven deleted.
-
-    \b
-    Exit status: 0 done; 1 a fault of ours; 2 wrong usage or configuration; 3 a check found something;
-    4 fenced by another writer.
-    """
+    """Cisco Intersight OAuth2 tokens as exactly-once Kafka events: created, modified and proven deleted."""
 
 
 def main() -> NoReturn:
@@ -57,6 +61,11 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except StreamerError as error:
         _end(error)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(f"streamer: what it writes to is full: {error.strerror}", err=True)
+        sys.exit(1)
     except BaseExceptionGroup as group:
         first = _first(group)
         if isinstance(first, StreamerError):

@@ -103,9 +103,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, required: bool = True
     except ValidationError as error:
         raise complaint(error, Settings, tree) from error
     if not settings.sources and not reader:
-        raise Misconfigured(
-            "sources: none given, wanted at least one", hint=f"{path or 'no file'} was asked; name another with -c"
-        )
+        asked = f"{path} {'names none' if path.exists() else 'does not exist'}" if path else "no file was asked"
+        raise Misconfigured("sources: none given, wanted at least one", hint=f"{asked}; name another with -c")
     return settings
 
 

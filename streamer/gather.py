@@ -108,8 +108,9 @@ class Gatherer:
 
         def weigh(*, rights_changed: bool) -> Weighed:
             guard, emptied = self._policy.guard, len(seen) == 0
-            how = {"emptied": emptied, "rights_changed": rights_changed}
-            return absence.weigh(row, state.tokens, missing, poll, guard, **how)
+            return absence.weigh(
+                row, state.tokens, missing, poll, guard, emptied=emptied, rights_changed=rights_changed
+            )
 
         weighed, rights = weigh(rights_changed=False), look.rights
         settled = {m for m in missing if m in memory.proven or absence.in_hold(row, state.tokens[m])}

@@ -18,10 +18,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
+
+from streamer.errors import Misconfigured
+from streamer.log import say
+from streamer.settings.values import host_and_port
 
 GRACE_S = 1  # a reply still being written when the block ends gets this long, then its task is cancelled
 
@@ -61,6 +65,23 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         await server.shutdown(sockets=[listener])
+
+
+async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -> None:
+    """Serve `app` where an operator wants it, `host:port`, until `opened` is closed; `named` is how they gave it.
+
+    Raises:
+        Misconfigured: the address cannot be listened on.
+    """
+    host, port = host_and_port(where)
+    try:
+        url = await opened.enter_async_context(serve(app, host=host, port=port))
+    except OSError as error:
+        raise Misconfigured(
+            f"{named} {where} is given and cannot be listened on: {error}",
+            hint="another streamer may run here; give another port, or 0 for a free one",
+        ) from error
+    say("http.listening", url=url)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -14,11 +14,11 @@ Rejected: at once in any case; with every worker that comes or goes all accounts
 
 from __future__ import annotations
 
-import random
 from contextlib import AsyncExitStack
 from typing import Final
 
 from streamer import log
+from streamer.backoff import pause_s
 from streamer.cycle import Cycle
 from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
@@ -29,7 +29,6 @@ from streamer.state import SourceState
 from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
-FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 600.0  # a source whose transactions keep failing is parked
 LONGEST_WAIT_S: Final = 5.0  # while Kafka is away; asking is cheap, and silence is what we fight
 
@@ -224,9 +223,3 @@ class Watch:
 def next_turn(previous: float, interval_s: float, now: float) -> float:
     """When the next turn is due: an interval after the previous was, without drift; missed ones are not made up."""
     return max(now, previous + interval_s)
-
-
-def pause_s(failures: int, longest_s: float) -> float:
-    """Doubles with every failure in a row, from a second to `longest_s`, half of it by chance."""
-    whole = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 32), longest_s)
-    return whole * random.uniform(0.5, 1)  # noqa: S311 - a pause, not a secret

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer import log
+from streamer.backoff import pause_s
 from streamer.clock import utc_ms
 from streamer.config import KafkaSettings
 from streamer.cycle import Cycle
@@ -29,7 +30,7 @@ from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
 from streamer.pace import Pace
 from streamer.stop import Stop, Stopped
-from streamer.watch import LONGEST_WAIT_S, Watch, pause_s
+from streamer.watch import LONGEST_WAIT_S, Watch
 
 SESSION_S: Final = 10.0  # longer than the 6 s of a relay: a worker judges 100,000 tokens at a stretch
 GROUP: Final = "group"  # what is missing while we have no share

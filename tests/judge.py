@@ -22,7 +22,7 @@ from tests.services.reader import Message, read_all
 
 EVENT_TOPICS = ("created", "modified", "deleted")
 ALL = "all"
-REGISTRY_S = 30  # for one answer; by default that client waits for ever, in a thread that no test's time-out ends
+REGISTRY_S = 15  # for one answer; by default that client waits for ever, in a thread that no test's time-out ends
 Event = dict[str, Any]
 
 

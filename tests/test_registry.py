@@ -246,7 +246,7 @@ async def test_the_vendors_client_reads_what_we_registered(client: Registry, sub
     datum = bytes([2]) + b"x" + bytes([0])  # a is "x", b is null
 
     def read() -> list[Any]:
-        with SchemaRegistryClient({"url": client._http.name}) as vendor:
+        with SchemaRegistryClient({"url": client._http.name, "timeout": 15}) as vendor:
             topic = subject.removesuffix("-value")
             decode = AvroDeserializer(vendor)
             return [

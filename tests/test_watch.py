@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import watch
+from streamer.backoff import pause_s
 from streamer.errors import CheckFailed, Doubt, Fenced, Misconfigured, Rejected, StreamerError, Unready
 from streamer.stop import Stop
-from streamer.watch import LONGEST_PAUSE_S, LONGEST_WAIT_S, next_turn, pause_s
+from streamer.watch import LONGEST_PAUSE_S, LONGEST_WAIT_S, next_turn
 from tests import laws
 from tests.builders import FORM, NOON, token
 from tests.fakes import Gates

@@ -65,6 +65,8 @@ def test_the_wheel_holds_the_package_and_its_schemas(wheel: Path) -> None:
     assert {n for n in names if n.endswith(".py")} == {
         str(path.relative_to(ROOT)) for path in (ROOT / "streamer").rglob("*.py")
     }
+    detections = {Path(n).name for n in names if n.startswith("streamer/siem/sigma/")}
+    assert detections == {path.name for path in (ROOT / "streamer" / "siem" / "sigma").iterdir()}
     assert f"{DIST}.dist-info/licenses/LICENSE" in names
 
 

@@ -149,7 +149,7 @@ def discard(invocation: Invocation, *, hold: UUID, source: str | None, yes: bool
     They are let alone until they are seen again, until they expire, or for seven days; what is missing then is judged
     anew. A change of what we may see is not accepted by this, as it is by a release: what else vanishes is held again.
 
-    Refused with exit status 3 unless hold, number and Moids are what is held when the worker acts.
+    Refused with exit status 3 unless hold and Moids are what is held when the worker acts.
     """
     _send(invocation, control.DISCARD, hold=str(hold), expect=None, source=source, yes=yes, wait_s=wait_s)
 
@@ -194,7 +194,9 @@ def _send(
     held = _chosen(found, hold, expect)
     if not yes and sys.stdin.isatty():
         _show([held], Console(stderr=True))
-        click.confirm(f"{action} these {len(held.moids)} deletions of {held.source}?", abort=True, err=True)
+        if not click.confirm(f"{action} these {len(held.moids)} deletions of {held.source}?", err=True):
+            click.echo("streamer: nothing was sent", err=True)
+            raise click.Abort
     made = _command(action, held, _issuer(invocation))
     click.echo(f"streamer: command {made.command_id} goes to the worker of {made.source}", err=True)
     answer = asyncio.run(
@@ -215,6 +217,12 @@ def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
     """The hold that is meant, if it is as expected."""
     for held in found:
         if held.hold_id == hold:
+            if expect is not None and held.released_at is not None:
+                raise CheckFailed(
+                    f"hold {hold} of {held.source} was released at {rfc3339(held.released_at)}, and {len(held.moids)} "
+                    "deletions are still being verified: nothing was sent",
+                    hint="wait for the next polls; `streamer deletes discard` calls off what is not yet published",
+                )
             if expect not in (None, len(held.moids)):
                 raise CheckFailed(
                     f"hold {hold} of {held.source} has {len(held.moids)} deletions, {expect} are expected: "
@@ -270,13 +278,13 @@ def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
 
 def _show(found: Sequence[Held], console: Console) -> None:
     """A table and the Moids below on a terminal; else a line for each hold, with tabs, the Moids last."""
+    if not found:
+        click.echo("streamer: nothing is held", err=True)
+        return
     rows = [{column: printable(str(told[column])) for column in COLUMNS} for told in map(Held.told, found)]
     if not console.is_terminal:
         for held, row in zip(found, rows, strict=True):
             click.echo("\t".join((*row.values(), printable(", ".join(held.moids)))), file=console.file)
-        return
-    if not found:
-        console.print("Nothing is held.")
         return
     table = Table(box=SIMPLE_HEAD)
     for column in TABLE:

@@ -118,6 +118,8 @@ def command(
     so a crash repeats lines and loses none; where the group has offsets, --from-beginning and --since mean nothing.
     With kafka.all_topic: true they come from P.all, if it is there, else from the three topics; which is said first.
     """
+    if sys.stdout is None:  # closed by whoever started us
+        raise click.UsageError("standard output is closed; events need somewhere to go")
     if from_beginning and since is not None:
         raise click.UsageError("--from-beginning and --since exclude each other")
     settings = invocation.settings(reader=True)

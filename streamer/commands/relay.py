@@ -16,11 +16,10 @@ from typing import Any
 
 import click
 
-from streamer import avro, log
+from streamer import avro, log, serving
 from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.decoding import Decoder
-from streamer.errors import Misconfigured
 from streamer.health import Board, application
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
@@ -29,7 +28,6 @@ from streamer.kafka.relay.told import Told
 from streamer.kafka.topics import Names
 from streamer.log import say
 from streamer.registry import Registry, subject_of
-from streamer.serving import serve
 from streamer.settings.values import host_and_port
 from streamer.siem.forms import FORMS
 from streamer.siem.relay import Patient, converter
@@ -82,7 +80,7 @@ async def _relay(settings: Settings, form: str, group: str | None, listen: str |
     with stop.on_signals():
         async with AsyncExitStack() as opened:
             if listen is not None:
-                await _serve(opened, listen, board)
+                await serving.listen(opened, application(board, utc_ms), listen, "--listen")
             registry = await opened.enter_async_context(Registry(settings.registry))
             jobs = _jobs(Names(settings.kafka.topic_prefix), registry, form, group, from_beginning=from_beginning)
             await relay(connection, settings.kafka, jobs, stop=stop, told=Told(board.missing))
@@ -114,12 +112,3 @@ def _jobs(names: Names, registry: Registry, form: str, group: str | None, *, fro
 
 def _report(report: Mapping[str, Any]) -> bytes:
     return avro.json_line(report, avro.REPORT)
-
-
-async def _serve(opened: AsyncExitStack, listen: str, board: Board) -> None:
-    host, port = host_and_port(listen)
-    try:
-        url = await opened.enter_async_context(serve(application(board, utc_ms), host=host, port=port))
-    except OSError as error:
-        raise Misconfigured(f"--listen {listen} is given and cannot be listened on: {error}") from error
-    say("http.listening", url=url)

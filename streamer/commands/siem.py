@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,6 +17,8 @@ from streamer.invocation import Invocation, takes_config
 from streamer.siem import detections
 from streamer.siem.deployment import Deployment
 from streamer.siem.pipelines.catalogue import PIPELINES, Pipeline
+
+DEFAULT_INTERVAL_S: Final = 60.0  # of a source; a reader's configuration may name none
 
 
 @click.group(
@@ -40,7 +42,9 @@ def _rendering(name: str, pipeline: Pipeline) -> click.Command:
         click.echo(pipeline.render(deployment, **chosen), nl=False)
 
     function: Callable[..., Any] = takes_config(call)
-    function = _choice("--form", pipeline.forms, "The events' form; another than json comes from the relay.")(function)
+    function = _choice(
+        "--form", pipeline.forms, "The events' form; what the collector cannot decode itself comes from the relay."
+    )(function)
     function = _choice("--to", pipeline.to, "Where the events go.")(function)
     choices = "".join(f" --{kind} {of[-1]}" for kind, of in (("to", pipeline.to), ("form", pipeline.forms)) if of)
     epilog = (
@@ -77,15 +81,18 @@ Examples:
     help="Folder to write into; it is made, and files of the same name are replaced.",
 )
 @takes_config
-def sigma(_: Invocation, *, out: Path) -> None:
+def sigma(invocation: Invocation, *, out: Path) -> None:
     """Write the detections into a folder and print their names.
 
     They are Sigma rules over ECS events, a pySigma pipeline for Splunk, and the alert on a silent feed, which Sigma
-    cannot say, as SPL and ES|QL.
+    cannot say, as SPL and ES|QL with this deployment's index and interval.
     """
+    settings = invocation.settings(reader=True)
+    index = Deployment.of(settings).index("snapshots")
+    interval_s = max((source.interval for source in settings.sources), default=DEFAULT_INTERVAL_S)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in detections.rules().items():
+        for name, text in detections.rules(index=index, interval_s=interval_s).items():
             (out / name).write_text(text, encoding="utf-8")
             click.echo(out / name)
     except OSError as error:

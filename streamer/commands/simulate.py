@@ -198,6 +198,7 @@ def _write_config(facts: dict[str, Any], lag_s: int, path: Path) -> None:
         "api_key": {"id": key["id"], "file": key["file"]},
         "interval": "5s",
         "replica_lag": f"{lag_s}s",
+        "deletes": {"hold_above": {"window": "30s"}},  # life is short here: in ten minutes half of an account may go
     }
     settings = {
         "sources": [source],

@@ -6,7 +6,7 @@ chosen by the world's own chance.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -143,6 +143,16 @@ class Vanish(_OnToken, frozen=True, kw_only=True, tag="vanish"):
 
 
 Act = Login | Refresh | Relogin | Widen | Rename | Tag | Edit | Logout | Remove | Vanish
+
+
+def manual() -> dict[str, str]:
+    """Each act by name: what it does, and what may be said with it."""
+    return {kind.__struct_config__.tag: _line(kind) for kind in get_args(Act)}
+
+
+def _line(kind: type[_Act]) -> str:
+    said = ", ".join(field.name + (" (wanted)" if field.required else "") for field in msgspec.structs.fields(kind))
+    return f"{(kind.__doc__ or '').partition(chr(10))[0]} [{said}]"
 
 
 def _settable(name: str, value: Any) -> bool:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streamer.demo import acts
 from streamer.demo.acts import Act, Unknown
 from streamer.demo.faults import AnyFault, Faults, manual
 from streamer.demo.replies import reply
@@ -31,6 +32,11 @@ COMMON: Final = (
     "first), burst=1 (so many in a row once it strikes), delay=0 (seconds the request is held first). In short: "
     "NAME[=VALUE][,PARAMETER=VALUE...][:PROBABILITY], VALUE being that of the first parameter named"
 )
+
+REQUESTS: Final = {
+    f"{method} {path}": text
+    for method, path, text in (line.split(None, 2) for line in (__doc__ or "").splitlines() if " /-/" in line)
+}
 
 _Several = Annotated[list[AnyFault | str], msgspec.Meta(min_length=1)]
 
@@ -59,7 +65,7 @@ class Control:
             "faults": self._faults.armed(),
             "struck": dict(sorted(self._faults.struck.items())),
             "replies": dict(sorted(self._replies.items())),
-            "help": {"faults": manual(), "of all": COMMON},
+            "help": {"requests": REQUESTS, "acts": acts.manual(), "faults": manual(), "of all": COMMON},
         })  # fmt: skip
 
     async def _tokens(self, request: Request) -> Response:

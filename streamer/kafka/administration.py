@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streamer.errors import Misconfigured, Unready
@@ -73,6 +73,19 @@ async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
         )
         for name in names
     }
+
+
+async def read_by(admin: AIOKafkaAdminClient, group: str) -> frozenset[str]:
+    """The topics that a group has offsets in; waits while the topic of offsets is only being made, as on the first."""
+    while True:
+        try:
+            found = await admin.list_consumer_group_offsets(group)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(LOOK_AGAIN_S)
+        else:
+            return frozenset(at.topic for at, next_ in found.items() if next_.offset >= 0)
 
 
 def _check_created(failed: Mapping[str, tuple[int, str | None]]) -> None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from streamer.errors import Misconfigured
 from streamer.kafka import administration
@@ -28,7 +27,6 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.topics import EVENTS, Names
 
 LIMIT_S: Final = 10.0
-AGAIN_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +77,7 @@ async def _read_by(connection: Connection, group: str) -> frozenset[str]:
     if connection.embedded:  # it keeps nothing, so nothing is left of other configurations
         return frozenset()
     async with _admin(connection) as admin:
-        while True:
-            try:
-                found = await admin.list_consumer_group_offsets(group)
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                await asyncio.sleep(AGAIN_S)  # the first group of a cluster: the topic of offsets is only being made
-            else:
-                return frozenset(lane.topic for lane, at in found.items() if at.offset >= 0)
+        return await administration.read_by(admin, group)
 
 
 @asynccontextmanager

@@ -14,15 +14,14 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streamer.errors import Misconfigured, Unready
+from streamer.errors import Misconfigured
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.hanging import settled
 from streamer.kafka.span import enter
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
-HANG_LIMIT_S: Final = 5.0  # markers of a writer that was just opened are there within milliseconds
-OPEN_PAUSE_S: Final = 0.02
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
 FETCH_MS: Final = 200
 FETCH_BYTES: Final = 8 * 2**20
@@ -104,33 +103,13 @@ async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> d
 
 
 async def _settled(connection: Connection, at: TopicPartition) -> None:
-    """Return once no transaction is open before the end: then what is committed is all there is.
-
-    Opening the writer ended what it had left open, and nobody else writes here. What still is open hangs: Kafka lost
-    the end of a transaction (seen when a lone broker was killed right after a commit), and whether that was a commit
-    or an abort cannot be read from the partition. To go on would repeat its events or lose them.
-    """
-    loop = asyncio.get_running_loop()
-    everything, committed = connection.consumer(isolation_level="read_uncommitted"), connection.consumer()
+    """Return once what is committed is all there is; see `hanging`."""
+    committed = connection.consumer()
     try:
-        await everything.start()
         await committed.start()
-        deadline = loop.time() + HANG_LIMIT_S
-        while (end := await _end(committed, at)) < (written := await _end(everything, at)):
-            if loop.time() > deadline:
-                raise Unready(
-                    f"{at.topic}-{at.partition} has a transaction open from offset {end} to {written} that nobody "
-                    "will end, so its state cannot be known",
-                    hint="find it with Kafka's `kafka-transactions.sh find-hanging` and end it there",
-                )
-            await asyncio.sleep(OPEN_PAUSE_S)
+        await settled(connection, committed, at, "nobody will end, so its state cannot be known")
     finally:
-        await close(everything)
         await close(committed)
-
-
-async def _end(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
-    return int((await consumer.end_offsets([at]))[at])
 
 
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:

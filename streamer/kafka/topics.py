@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -192,22 +192,60 @@ def _partitions(names: Names, settings: KafkaSettings) -> dict[str, int]:
 
 def _settings(names: Names, settings: KafkaSettings, topic: str, replicas: int) -> dict[str, str]:
     """The topic settings that the promises need, as Kafka spells them."""
-    common = {
-        "min.insync.replicas": str(min(2, replicas)),
-        "message.timestamp.type": "CreateTime",  # the record's timestamp is ours
-        "message.timestamp.after.max.ms": str(2**63 - 1),  # a worker's clock ahead must not stop the feed
-    }
     if topic == names.state:
-        return common | {
+        return _of_any(replicas) | {
             "cleanup.policy": "compact",
             "max.message.bytes": str(LARGEST_MESSAGE),
             "segment.bytes": str(64 * 2**20),
             "segment.ms": str(3_600_000),
             "min.cleanable.dirty.ratio": "0.1",
         }
+    if topic in _events(names, settings):
+        return event_settings(settings, replicas)
     kept_ms = CONTROL_RETENTION_MS if topic == names.control else int(settings.retention * 1000)
-    largest = {"max.message.bytes": str(LARGEST_MESSAGE)} if topic in _events(names, settings) else {}
-    return common | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)} | largest
+    return _of_any(replicas) | {"cleanup.policy": "delete", "retention.ms": str(kept_ms)}
+
+
+def event_settings(settings: KafkaSettings, replicas: int) -> dict[str, str]:
+    """Those of a topic of events, or of what becomes of them."""
+    return _of_any(replicas) | {
+        "cleanup.policy": "delete",
+        "retention.ms": str(int(settings.retention * 1000)),
+        "max.message.bytes": str(LARGEST_MESSAGE),
+    }
+
+
+def _of_any(replicas: int) -> dict[str, str]:
+    return {
+        "min.insync.replicas": str(min(2, replicas)),
+        "message.timestamp.type": "CreateTime",  # the record's timestamp is ours
+        "message.timestamp.after.max.ms": str(2**63 - 1),  # a worker's clock ahead must not stop the feed
+    }
+
+
+async def make(
+    admin: AIOKafkaAdminClient,
+    settings: KafkaSettings,
+    partitions: Mapping[str, int],
+    configs: Callable[[str, int], dict[str, str]],
+) -> int:
+    """Create topics, each with so many partitions and the settings that `configs` gives for its replicas; these.
+
+    Raises:
+        Misconfigured, Unready: as `administration.create`; or topics are not ours to create.
+    """
+    if not settings.create_topics:
+        raise Unready(
+            f"kafka.create_topics is false and these topics do not exist: {', '.join(sorted(partitions))}",
+            hint="create them, or set kafka.create_topics: true",
+        )
+    replicas = settings.replication_factor or min(REPLICAS, await administration.brokers(admin))
+    made = [
+        NewTopic(topic, partitions[topic], replicas, topic_configs=configs(topic, replicas))
+        for topic in sorted(partitions)
+    ]
+    await administration.create(admin, made)
+    return replicas
 
 
 async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings) -> tuple[str, ...]:
@@ -219,19 +257,8 @@ async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSet
         partitions[names.all] = max(topic.partitions for topic in found.values())
     if not missing:
         return ()
-    if not settings.create_topics:
-        raise Unready(
-            f"kafka.create_topics is false and these topics do not exist: {', '.join(sorted(missing))}",
-            hint="create them, or set kafka.create_topics: true",
-        )
-    replicas = settings.replication_factor or min(REPLICAS, await administration.brokers(admin))
-    await administration.create(
-        admin,
-        [
-            NewTopic(topic, partitions[topic], replicas, topic_configs=_settings(names, settings, topic, replicas))
-            for topic in sorted(missing)
-        ],
-    )
+    lacking = {topic: partitions[topic] for topic in missing}
+    replicas = await make(admin, settings, lacking, lambda topic, among: _settings(names, settings, topic, among))
     if settings.replication_factor is None and replicas < REPLICAS:
         return (
             f"new topics got a replication factor of {replicas}, as many as there are brokers; {REPLICAS} is wanted",
@@ -278,9 +305,14 @@ def _oddities(names: Names, settings: KafkaSettings, found: Mapping[str, Found])
             yield f"topic {topic} has {there.partitions} partitions, {wanted} is wanted; used as found"
         if settings.replication_factor not in (None, there.replicas):
             yield f"topic {topic} has {there.replicas} replicas, {settings.replication_factor} is wanted"
-        if there.settings is None:
-            yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
-            continue
-        for key, value in _settings(names, settings, topic, there.replicas).items():
-            if there.settings.get(key) != value:
-                yield f"topic {topic}: {key} is {there.settings.get(key)}, {value} is wanted"
+        yield from differences(topic, there, _settings(names, settings, topic, there.replicas))
+
+
+def differences(topic: str, there: Found, wanted: Mapping[str, str]) -> Iterable[str]:
+    """Where a topic's settings are not as wanted, a sentence each."""
+    if there.settings is None:
+        yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
+        return
+    for key, value in wanted.items():
+        if there.settings.get(key) != value:
+            yield f"topic {topic}: {key} is {there.settings.get(key)}, {value} is wanted"

@@ -1,8 +1,9 @@
-"""The detections that come with the package, handed out as they are: Sigma rules, and what Sigma cannot say.
+"""The detections that come with the package: Sigma rules as they are, and what Sigma cannot say, for this deployment.
 
 `NN_*.yml` are the Sigma rules, numbered as README lists them; they speak of the ECS form (`streamer.siem.ecs`), those
 of service `intersight.oauth_token_snapshots` of the reports' JSON form. `splunk-pipeline.yaml` is a pySigma pipeline
-that names source types and multi-values as Splunk does. `silence.spl` and `silence.esql` tell that a feed is silent.
+that names source types and multi-values as Splunk does. `silence.spl` and `silence.esql` tell that a feed is silent:
+they are filled in with the deployment's index and with three of its longest intervals.
 
 Question: why `temporal` where a token is created first and used or gone afterwards? Choice: nothing happens to a token
 before it is created, so the order is given; `temporal_ordered` is refused by the backends of Splunk and Elasticsearch.
@@ -12,13 +13,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
+from string import Template
 from typing import Final
 
-KINDS: Final = (".yml", ".yaml", ".spl", ".esql")
+AS_THEY_ARE: Final = (".yml", ".yaml")
+SEARCHES: Final = (".spl", ".esql")
+INTERVALS: Final = 3  # without an accepted poll are silence
 
 
-def rules() -> Mapping[str, str]:
-    """Every file: its name -> its text, in order of the names."""
+def rules(*, index: str, interval_s: float) -> Mapping[str, str]:
+    """Every file: its name -> its text, in order of the names.
+
+    Args:
+        index: where Elasticsearch keeps the reports.
+        interval_s: the longest of the sources'.
+    """
     folder = resources.files("streamer.siem") / "sigma"
-    found = {file.name: file for file in folder.iterdir() if file.name.endswith(KINDS)}
-    return {name: found[name].read_text(encoding="utf-8") for name in sorted(found)}
+    texts = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if _is_ours(file.name)}
+    filled = {"index": index, "silent_s": f"{INTERVALS * interval_s:g}"}
+    return {
+        name: Template(texts[name]).substitute(filled) if name.endswith(SEARCHES) else texts[name]
+        for name in sorted(texts)
+    }
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith((*AS_THEY_ARE, *SEARCHES))

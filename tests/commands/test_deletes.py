@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from streamer.commands.deletes import command
 from streamer.control import LIFE_MS, Command
-from streamer.errors import CheckFailed, StreamerError, Unready
+from streamer.errors import CheckFailed, Unready
 from streamer.invocation import Invocation
 from streamer.kafka.topics import partition_of
 from tests.builders import EPOCH, NOON
+from tests.commands.desk import answered, call, failure, on_terminal, ordered, run
 from tests.kafka.bench import ONE, OnBroker
 from tests.kafka.owner import HOLD, Owner, holding
 from tests.services.kafka import Given
-from tests.services.reader import Message, read_all
 
 OTHER = "f1111111-2222-4333-8444-555555555555"
 FAR = "far"  # in another partition
 PARTITIONS = 4
-PROGRAM = (sys.executable, "-m", "streamer", "deletes")
 SHA = sha256(b"a\nb\nc").hexdigest()
 HELD = {
     "source": ONE,
@@ -59,50 +53,6 @@ async def _owner(bench: OnBroker) -> Owner:
     made = Owner(bench.ledger(ONE), ONE)
     await made.write(holding(["c", "a", "b"], live=["d"]))
     return made
-
-
-def environ(bench: OnBroker) -> dict[str, str]:
-    """All the configuration there is: no source, no registry."""
-    return {
-        "STREAMER_KAFKA__BOOTSTRAP_SERVERS": bench.bootstrap,
-        "STREAMER_KAFKA__TOPIC_PREFIX": bench.prefix,
-        "STREAMER_REGISTRY__URL": "http://127.0.0.1:1",
-        "USER": "ada",
-    }
-
-
-async def call(bench: OnBroker, *arguments: str) -> Result:
-    """Call the command beside the test's own loop."""
-    return await asyncio.to_thread(CliRunner().invoke, command, list(arguments), obj=Invocation(environ(bench)))
-
-
-async def run(bench: OnBroker, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call it as a process; calls inside ours share its standard output and cannot overlap."""
-    environment = {**os.environ, **environ(bench)}
-    call = [*PROGRAM, *arguments]
-    return await asyncio.to_thread(
-        subprocess.run, call, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def failure(result: Result) -> StreamerError:
-    """The error that ends the process."""
-    assert isinstance(result.exception, StreamerError), result
-    return result.exception
-
-
-async def ordered(bench: OnBroker) -> list[Message]:
-    """What was sent."""
-    return await read_all(bench.bootstrap, [bench.names.control])
-
-
-async def answered(bench: OnBroker, owner: Owner, *arguments: str) -> tuple[Result, Command]:
-    """Call while the owner obeys; the command it got."""
-    async with asyncio.TaskGroup() as group:
-        called = group.create_task(call(bench, *arguments))
-        obeyed = group.create_task(owner.obey())
-    (got,) = obeyed.result()
-    return called.result(), got
 
 
 # list...
@@ -231,26 +181,22 @@ async def test_a_second_release_finds_no_hold(bench: OnBroker, owner: Owner, tmp
     assert (refused.returncode, refused.stdout, "nothing is held" in refused.stderr) == (3, "", True)
 
 
-# On a terminal...
+async def test_a_later_release_is_told_how_far_the_first_one_is(bench: OnBroker, owner: Owner) -> None:
+    """Whatever number it expects, it learns since when they are let go, and that some are still being verified."""
+    assert owner.state.row is not None
+    assert owner.state.row.hold is not None
+    released = replace(owner.state.row.hold, released_at=NOON + 60_000)
+    await owner.write(replace(owner.state, row=replace(owner.state.row, hold=released)))
+    error = failure(await call(bench, "release", "--hold", HOLD, "--expect", "64"))
 
-
-async def on_terminal(bench: OnBroker, folder: Path, *arguments: str, types: str = "") -> tuple[int, str]:
-    """Status and screen of a process whose terminal a person types on."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, **environ(bench), "TERM": "dumb", "COLUMNS": "150"}
-    process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *arguments, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    assert isinstance(error, CheckFailed)
+    assert "was released at 2025-11-25T12:01:00.000Z, and 3 deletions are still being verified: nothing was" in str(
+        error
     )
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # a terminal's way to say that it is closed
-        while read := await asyncio.to_thread(os.read, ours, 65536):
-            shown += read
-            if types and shown.rstrip().endswith(b"[y/N]:"):
-                os.write(ours, types.encode())
-                types = ""
-    os.close(ours)
-    return await process.wait(), shown.decode()
+    assert await ordered(bench) == []
+
+
+# On a terminal...
 
 
 async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:

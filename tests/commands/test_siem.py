@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,8 +76,39 @@ def test_rules_are_written_and_named(tmp_path: Path) -> None:
     told = call("sigma", "--out", str(folder))
 
     assert told.exit_code == 0
-    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == dict(detections.rules())
-    assert told.stdout.split() == [str(folder / name) for name in detections.rules()]
+    shipped = detections.rules(index="cisco.intersight.oauth-token.snapshots", interval_s=60)
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == dict(shipped)
+    assert told.stdout.split() == [str(folder / name) for name in shipped]
+
+
+def test_the_alert_on_silence_is_this_deployments(tmp_path: Path) -> None:
+    """Its index, and three of its longest intervals."""
+    configuration = tmp_path / "streamer.yaml"
+    key = "api_key: {id: a/u/k, file: key.pem}"
+    configuration.write_text(
+        f"sources:\n- {{name: a, url: 'https://i.example', interval: 5m, {key}}}\n"
+        f"- {{name: b, url: 'https://i.example', {key}}}\nkafka: {{topic_prefix: sim.tokens}}\n"
+    )
+    told = call("sigma", "--out", str(tmp_path / "rules"), "-c", str(configuration))
+
+    assert told.exit_code == 0, told.stderr
+    text = (tmp_path / "rules" / "silence.esql").read_text(encoding="utf-8")
+    assert "FROM sim.tokens.snapshots\n" in text
+    assert "silent_s > 900\n" in text
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
+    """What is written to may be full: said so, with status 1, and no trace of our own lines."""
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "streamer", "siem", "vector"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (1, b"streamer: what it writes to is full: No space left on device\n")
 
 
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:

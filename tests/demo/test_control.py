@@ -14,6 +14,9 @@ from streamer.demo.shapes import rfc3339
 from streamer.demo.simulator import Simulator
 from tests.demo.stage import START, TOKENS, Clock, served, still
 
+ACTS = ("login", "refresh", "relogin", "widen", "rename", "tag", "edit", "logout", "remove", "vanish")
+ROUTES = ("tokens", "truth", "act", "faults")
+
 
 def _simulator(credentials: Credentials, clock: Clock, tokens: int = 0) -> Simulator:
     return Simulator(still(tokens, clock=clock, account=credentials.account), credentials)
@@ -212,3 +215,17 @@ async def test_faults_wrap_around_each_other(credentials: Credentials, clock: Cl
         statuses = [(await client.get(TOKENS)).status_code for _ in range(3)]
 
     assert statuses == [502, 500, 200]
+
+
+async def test_the_help_tells_how_to_ask(credentials: Credentials, clock: Clock) -> None:
+    """`GET /-/` names every request that is answered, and every act with what may be said with it."""
+    simulator = _simulator(credentials, clock)
+    async with served(simulator, clock) as client:
+        told = (await client.get("/-/")).json()["help"]
+        for request in told["requests"]:
+            method, path = request.split(" ")
+            assert (await client.request(method, path)).status_code != 404
+
+    assert {request.split(" ")[1] for request in told["requests"]} == {"/-/", *(f"/-/{n}" for n in ROUTES)}
+    assert set(told["acts"]) == set(ACTS)
+    assert told["acts"]["rename"].endswith("[name (wanted), client]")

@@ -80,7 +80,7 @@ async def test_a_restart_remembers_who_was_seen_with_what(broker: OnBroker) -> N
 
 async def test_a_hanging_transaction_is_not_guessed(broker: OnBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a transaction of nobody's is open before the end, the state is not known; once it is ended, it is."""
-    monkeypatch.setattr("streamer.kafka.restore.HANG_LIMIT_S", 0.2)
+    monkeypatch.setattr("streamer.kafka.hanging.LIMIT_S", 0.2)
     await broker.make_topics()
     state = await start(broker.ledger(), ONE, token("a"))
     hanging = writer(broker.bootstrap, "nobodys", [broker.names.state])

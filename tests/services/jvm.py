@@ -193,12 +193,15 @@ class Jvm:
 
     def pause(self) -> None:
         """SIGSTOP: the sockets stay open, nothing answers."""
-        self._signal(signal.SIGSTOP)
+        stopped = self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, stopped, os.WSTOPPED | os.WNOWAIT)  # its last thread stops a moment later
 
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals) -> int:
+        """Send it; the process id."""
         assert self._process is not None, "never started"
         self._process.send_signal(number)
+        return self._process.pid

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from sigma.collection import SigmaCollection
 from sigma.rule import SigmaRule
 
 from streamer.siem import detections
+from tests.siem.published import flat
 
 TABLE: Final = "logs"
 TIMES: Final = {"intersight.oauth_token": "@timestamp", "intersight.oauth_token_snapshots": "finished_at"}
@@ -24,9 +25,14 @@ TIMES: Final = {"intersight.oauth_token": "@timestamp", "intersight.oauth_token_
 Line = Mapping[str, Any]
 
 
+def shipped() -> Mapping[str, str]:
+    """All files, of a deployment with the usual names and an interval of a minute."""
+    return detections.rules(index="cisco.intersight.oauth-token.snapshots", interval_s=60)
+
+
 def sources() -> dict[str, str]:
     """The Sigma files: name -> text."""
-    return {name: text for name, text in detections.rules().items() if name.endswith(".yml")}
+    return {name: text for name, text in shipped().items() if name.endswith(".yml")}
 
 
 def parsed(text: str) -> SigmaCollection:
@@ -53,7 +59,7 @@ def run(text: str, title: str, lines: Mapping[str, Sequence[Line]]) -> list[dict
     sqliteBackend(timestamp_field=TIMES[kind]).convert(collection)
     (sql,) = next(rule for rule in collection.rules if rule.title == title).get_conversion_result()
     with closing(sqlite3.connect(":memory:")) as base:
-        _fill(base, [dict(_flat(line)) for line in lines[kind]], mentioned=sql)
+        _fill(base, [_row(line) for line in lines[kind]], mentioned=sql)
         cursor = base.execute(sql)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
@@ -69,18 +75,11 @@ def _fill(base: sqlite3.Connection, rows: list[dict[str, Any]], *, mentioned: st
     base.executemany(f"INSERT INTO {TABLE} VALUES ({places})", ([row.get(name) for name in names] for row in rows))
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            yield from _flat(inner, f"{prefix}{name}.")
-        else:
-            yield prefix + name, json.dumps(inner) if isinstance(inner, list) else inner
+def _row(line: Line) -> dict[str, Any]:
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in flat(line)}
 
 
-def titles(*, alerts: bool) -> Iterable[str]:
-    """The titles of all rules, or of those that alert by themselves."""
+def alerts() -> Iterator[str]:
+    """The titles of all rules that alert by themselves."""
     for text in sources().values():
-        collection = parsed(text)
-        for rule in collection.rules:
-            if not alerts or not rule._backreferences:
-                yield rule.title
+        yield from (rule.title for rule in parsed(text).rules if not rule._backreferences)

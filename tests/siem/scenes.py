@@ -113,17 +113,37 @@ def lingering(polls: int) -> Act:
     return act
 
 
-def removals(count: int) -> Act:
-    """An administrator deletes so many tokens."""
+def removals(count: int, *, polls: int = 6) -> Act:
+    """An administrator deletes so many of a dozen tokens."""
 
     async def act(play: Play) -> None:
         moids = [login(play, person=number % 3) for number in range(12)]
         await later(play, HOUR)
         for moid in moids[:count]:
             play.world.remove(moid)
-        await later(play, polls=6)
+        await later(play, polls=polls)
 
     return act
+
+
+def held(count: int) -> Act:
+    """So many tokens of a dozen are deleted, where more than three are held."""
+
+    async def act(play: Play) -> None:
+        play.policy = POLICY
+        await play.crash()
+        await removals(count, polls=3)(play)
+
+    return act
+
+
+async def refreshes(play: Play) -> None:
+    """Every token is renewed, whatever its end."""
+    login(play)
+    await later(play)
+    for moid in [*play.world.tokens]:
+        play.world.refresh(moid)
+    await later(play)
 
 
 async def expiries(play: Play) -> None:
@@ -219,7 +239,7 @@ RULES: Final = {
     "Intersight OAuth2 Token Launched From An Unapproved Address": Scenes(
         logins(ABROAD, every=MINUTE), logins(INSIDE, every=MINUTE)
     ),
-    "Long-Lived Intersight OAuth2 Token": Scenes(session(31 * DAY), session(29 * DAY)),
+    "Long-Lived Intersight OAuth2 Token": Scenes(session(31 * DAY), both(session(29 * DAY), refreshes)),
     "Intersight OAuth2 Token Used After Its Expiry": Scenes(
         relogins(INSIDE, after=5 * MINUTE, session_ms=2 * MINUTE), relogins(INSIDE, after=MINUTE, session_ms=2 * MINUTE)
     ),
@@ -231,6 +251,7 @@ RULES: Final = {
         relogins(OFFICE, ABROAD, after=HOUR), relogins(OFFICE, NEXT_DESK, after=HOUR, launched_from=OFFICE)
     ),
     "Mass Revocation Of Intersight OAuth2 Tokens": Scenes(removals(10), both(removals(9), expiries)),
+    "Deletions Of Intersight OAuth2 Tokens Wait For A Person": Scenes(held(4), held(3)),
     "Dormant Intersight OAuth2 Token Used Again": Scenes(
         relogins(OFFICE, OFFICE, after=31 * DAY), relogins(OFFICE, OFFICE, after=29 * DAY)
     ),

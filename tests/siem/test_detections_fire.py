@@ -37,7 +37,7 @@ async def test_another_way_to_do_it_fires_it_too(title: str) -> None:
 
 def test_every_alert_has_its_scenes() -> None:
     """No rule is shipped that was never seen to fire; what only feeds a correlation fires with it."""
-    assert set(hunting.titles(alerts=True)) == set(RULES)
+    assert set(hunting.alerts()) == set(RULES)
 
 
 async def test_an_edited_list_of_applications_is_what_counts() -> None:

@@ -28,15 +28,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
-from streamer.errors import Doubt, Misconfigured, Unready
+from streamer.errors import Doubt, Misconfigured
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.hanging import settled
 from streamer.kafka.relay.told import Told
 from streamer.kafka.span import enter
 
 CALL_LIMIT_S: Final = 10.0  # a few questions to Kafka
-HANG_LIMIT_S: Final = 5.0  # the marks of a writer that was just opened are there within milliseconds
-LOOK_AGAIN_S: Final = 0.02
 TURN_S: Final = 5.0  # one look for records; a stop ends it at once
 PATIENCE_S: Final = 60.0  # how long Kafka may be silent before it is asked whether it is there
 READ_RECORDS: Final = 500  # of one look: some 0.1 s of work
@@ -86,7 +85,7 @@ class Reader:
         with self._reading():
             async with asyncio.timeout(CALL_LIMIT_S):
                 await self._consumer.start()
-                await self._settled()
+                await settled(self._connection, self._consumer, self._output, "is not ours")
                 if not from_beginning and all(offset is None for offset in known.values()):
                     await self._refuse_to_repeat()
                 await self._enter(known)
@@ -116,26 +115,6 @@ class Reader:
         return records
 
     # Going there...
-
-    async def _settled(self) -> None:
-        """Nothing is open in the output: its writer was just opened by us, and nobody else writes there."""
-        everything = self._connection.consumer(isolation_level="read_uncommitted")
-        try:
-            await everything.start()
-            deadline = time.monotonic() + HANG_LIMIT_S
-            while (end := await self._end(self._consumer)) < (written := await self._end(everything)):
-                if time.monotonic() > deadline:
-                    raise Unready(
-                        f"{self._output.topic}-{self._output.partition} has a transaction open from offset {end} to "
-                        f"{written} that is not ours",
-                        hint="find it with Kafka's `kafka-transactions.sh find-hanging`, and end it there",
-                    )
-                await asyncio.sleep(LOOK_AGAIN_S)
-        finally:
-            await close(everything)
-
-    async def _end(self, consumer: AIOKafkaConsumer) -> int:
-        return int((await consumer.end_offsets([self._output]))[self._output])
 
     async def _refuse_to_repeat(self) -> None:
         scout = self._connection.consumer(auto_offset_reset="earliest")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, MutableMapping
-from random import uniform
 from typing import Final
 
 from streamer import log
+from streamer.backoff import pause_s
 from streamer.errors import Fenced, StreamerError
 from streamer.log import say
 from streamer.siem.relay import Origin, Undeliverable
@@ -60,8 +60,7 @@ class Told:
 
     def pause_s(self, failures: int) -> float:
         """How long to wait before the next try: it doubles with every failure in a row, half of it by chance."""
-        whole = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 32), LONGEST_PAUSE_S)
-        return whole * uniform(0.5, 1)  # noqa: S311 - a pause, not a secret
+        return pause_s(failures, LONGEST_PAUSE_S, FIRST_PAUSE_S)
 
     def dead_letter(self, origin: Origin, fault: Undeliverable) -> None:
         """A record could not be passed on."""

@@ -17,14 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import administration
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
-from streamer.kafka.topics import LARGEST_MESSAGE, LIMIT_S, REPLICAS, Names
+from streamer.kafka.topics import LARGEST_MESSAGE, LIMIT_S, Names, differences, event_settings, make
 from streamer.kafka.writer import LARGEST_RECORD
 
 DEAD: Final = "dead-letter"
@@ -95,8 +95,8 @@ async def ensure(
 
 async def _events(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings, group: str) -> tuple[str, ...]:
     """All event topics, or the one that holds every event."""
-    read = {at.topic for at, next_ in (await admin.list_consumer_group_offsets(group)).items() if next_.offset >= 0}
-    if read & set(names.events):
+    read = await administration.read_by(admin, group)
+    if not read.isdisjoint(names.events):
         return names.events
     if names.all in read and not settings.all_topic:
         raise Misconfigured(
@@ -126,30 +126,10 @@ async def _counted(admin: AIOKafkaAdminClient, inputs: Sequence[str]) -> int:
 # The outputs...
 
 
-def _wanted(settings: KafkaSettings, replicas: int) -> dict[str, str]:
-    return {
-        "cleanup.policy": "delete",
-        "retention.ms": str(int(settings.retention * 1000)),
-        "max.message.bytes": str(LARGEST_MESSAGE),
-        "min.insync.replicas": str(min(2, replicas)),
-        "message.timestamp.type": "CreateTime",  # the record's own goes on with it
-        "message.timestamp.after.max.ms": str(2**63 - 1),
-    }
-
-
 async def _complete(admin: AIOKafkaAdminClient, settings: KafkaSettings, wanted: Mapping[str, int]) -> None:
-    missing = await administration.missing(admin, wanted)
-    if not missing:
-        return
-    if not settings.create_topics:
-        raise Unready(
-            f"kafka.create_topics is false and these topics do not exist: {', '.join(sorted(missing))}",
-            hint="create them, or set kafka.create_topics: true",
-        )
-    replicas = settings.replication_factor or min(REPLICAS, await administration.brokers(admin))
-    configs = _wanted(settings, replicas)
-    made = [NewTopic(topic, wanted[topic], replicas, topic_configs=configs) for topic in sorted(missing)]
-    await administration.create(admin, made)
+    if missing := await administration.missing(admin, wanted):
+        lacking = {topic: wanted[topic] for topic in missing}
+        await make(admin, settings, lacking, lambda _, replicas: event_settings(settings, replicas))
 
 
 def _check_room(topic: str, has: int, inputs: Iterable[str], count: int) -> None:
@@ -174,9 +154,4 @@ def _outlet(topic: str, found: Found) -> Outlet:
 def _oddities(settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
     """What works, but not as wanted."""
     for topic, there in found.items():
-        if there.settings is None:
-            yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
-            continue
-        for key, value in _wanted(settings, there.replicas).items():
-            if there.settings.get(key) != value:
-                yield f"topic {topic}: {key} is {there.settings.get(key)}, {value} is wanted"
+        yield from differences(topic, there, event_settings(settings, there.replicas))

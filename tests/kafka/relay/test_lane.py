@@ -14,9 +14,8 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from streamer.decoding import Decoder
 from streamer.errors import Fenced, Misconfigured
-from streamer.kafka import fences
+from streamer.kafka import fences, hanging
 from streamer.kafka.connection import Connection
-from streamer.kafka.relay import reader
 from streamer.kafka.relay.lane import Lane, Route
 from streamer.kafka.relay.told import Told
 from streamer.kafka.relay.topics import ensure
@@ -225,7 +224,7 @@ async def test_what_somebody_left_open_in_the_output_is_not_built_upon(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction that is not ours, or whose mark was lost: whether it counts is not known, so the relay waits."""
-    monkeypatch.setattr(reader, "HANG_LIMIT_S", 0.1)
+    monkeypatch.setattr(hanging, "LIMIT_S", 0.1)
     topic = bench.names.of("json")
     await make(bench.bootstrap, topic)
     stranger = writer(bench.bootstrap, f"{bench.prefix}-stranger", [topic], Dies)

@@ -25,6 +25,7 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from tests.installation import Around, Installation, installed
+from tests.judge import REGISTRY_S
 from tests.process import Process
 from tests.services.reader import Message, ends, read_all
 
@@ -116,8 +117,9 @@ async def record(around: Around, folder: Path) -> Recorded:
         async with _relays(folder) as relays:
             await _filled(around.bootstrap, [t for t in topics if not t.endswith(("modified", "deleted"))], 1)
             await asyncio.to_thread(_haunt, around, await read_all(around.bootstrap, topics))
-            await _varied(here)
             await _filled(around.bootstrap, topics, 4)
+            here.life.settle()  # or chance could rename or end what is made odd now, before a poll sees it
+            await _varied(here)
             await here.quiet()
             assert await here.process.stop() == 0
             await _relayed(around)
@@ -186,7 +188,7 @@ async def _relayed(around: Around) -> None:
 
 def _decoded(around: Around, folder: Path, messages: Sequence[Message]) -> Recorded:
     found = Recorded(around, folder, {}, {}, messages)
-    with SchemaRegistryClient({"url": around.registry}) as client:
+    with SchemaRegistryClient({"url": around.registry, "timeout": REGISTRY_S}) as client:
         decode = AvroDeserializer(client)
 
         def told(suffix: str) -> Iterable[Record]:
