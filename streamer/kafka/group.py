@@ -19,8 +19,8 @@ Choice: `Share.make_sure`. A share that was taken is over for good. A process th
 which it sees by its own monotonic clock, opens nothing until it has had the time to hear from the group. Rejected: to
 ask the broker each time; the answer may be stale by the time the writer opens, and safety is the fence's business.
 
-Question: static members? Choice: none. Two live members with one id throw each other out without an error, for ever, so
-ids would have to be unique by construction; what they would save is one session's wait after a crash.
+Question: who waits for a member that was killed? Choice: nobody on its own machine (`departed`), all others until its
+session is over. Rejected: static members; see there.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 from streamer.errors import Doubt, StreamerError, Unready
+from streamer.kafka import departed
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.stop import Stop, Stopped
@@ -50,6 +51,7 @@ RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
 TURN_MS: Final = 200  # one look at the group: how late a new share is seen
+LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
 
 
 class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
@@ -121,6 +123,7 @@ class Membership:
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
+            client_id=departed.client_id(),
         )
         self._share: Share | None = None
         self._failure: StreamerError | None = None
@@ -147,7 +150,7 @@ class Membership:
     async def share(self) -> Share:
         """What the group gives us next; wait for it."""
         while self._share is None or self._share.over.requested:
-            await self._poll()
+            await self._shared_out()
         share = self._share
         with self._connection.reaching(f"see the topics of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
@@ -172,7 +175,7 @@ class Membership:
         share.over.request()
 
     def check(self) -> None:
-        """Raise what ended `attend`."""
+        """Raise what the client met in `attend` or while there was no share."""
         if self._failure is not None:
             raise self._failure
 
@@ -185,6 +188,26 @@ class Membership:
         with self._connection.reaching(f"ask for the offsets of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
                 return {at: await self._consumer.committed(at) for at in partitions}
+
+    async def _shared_out(self) -> None:
+        """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""
+        async with asyncio.TaskGroup() as beside:
+            usher = beside.create_task(self._show_out())
+            try:
+                while self._share is None or self._share.over.requested:
+                    await self._poll()
+            except StreamerError as error:
+                self._failure = error
+            finally:
+                usher.cancel()
+        self.check()
+
+    async def _show_out(self) -> None:
+        while not self._connection.embedded:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(Unready, TimeoutError):  # then all wait for the session
+                async with asyncio.timeout(CALL_LIMIT_S):
+                    await departed.show_out(self._connection, self._group)
 
     async def _poll(self) -> None:
         """One look: it keeps the membership alive, and raises what the client has met in the background."""
