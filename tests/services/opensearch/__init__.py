@@ -59,7 +59,11 @@ class OpenSearch(jvm.Jvm):
         jars = installed()
         flags = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=ERROR"]
         command = [jvm.java(JAVA_AT_LEAST), *flags, "-cp", f"{jars}{os.pathsep}{jars}/*", PROGRAM.stem]
-        super().__init__([*command, str(folder), host, str(port), str(port + 1)], folder, self._serves)
+        super().__init__(
+            [*command, str(folder), host, str(port), str(port + 1)],
+            folder,
+            lambda: jvm.answers(f"{self.url}/_cluster/health"),
+        )
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One call; what it refuses is raised with its own words."""
@@ -84,10 +88,3 @@ class OpenSearch(jvm.Jvm):
         """The hits of a query."""
         body = {"query": query, "size": 1_000, **more}
         return list(self.ask("POST", f"/{index}/_search", body)["hits"]["hits"])
-
-    def _serves(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/_cluster/health", timeout=5) as reply:
-                return bool(reply.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
