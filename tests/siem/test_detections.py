@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -107,27 +106,6 @@ def test_secops_loses_the_exception_of_rule_1() -> None:
     (text,) = SecOpsBackend().convert(hunting.parsed(SOURCES["01_unapproved_address.yml"]))
 
     assert 'AND (net.ip_in_range_cidr(client.ip, "10.0.0.0/8")' in text
-
-
-@pytest.mark.parametrize("name", ["silence.spl", "silence.esql"])
-def test_silence_is_told_by_the_reports(name: str) -> None:
-    """The search names only fields of the report, and tells a source without an accepted poll in three intervals."""
-    text = hunting.shipped()[name]
-    made = {
-        "accepted_at",
-        "last_accepted",
-        "last_report",
-        "last_verdict",
-        "last_reason",
-        "silent_s",
-        "intersight_source",
-    }
-    words = set(re.findall(r"[a-z]+_[a-z_]+|\bverdict\b|\breason\b", re.sub(r"(?m)^(//|```).*$|\"[^\"]*\"", "", text)))
-
-    assert words - made <= REPORT
-    assert ("silent_s>180" if name.endswith(".spl") else "silent_s > 180") in text
-    assert name.endswith(".spl") or "FROM cisco.intersight.oauth-token.snapshots\n" in text
-    assert 'verdict == "accepted"' in text.replace('verdict=="accepted"', 'verdict == "accepted"')
 
 
 def _fields(rule: SigmaRule | SigmaCorrelationRule) -> Iterator[str]:
