@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -126,6 +127,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "streamer", "siem", "vector"],
+            env={**os.environ, "STREAMER_KAFKA__TOPIC_PREFIX": "acme"},
             stdout=full,
             stderr=subprocess.PIPE,
             cwd=tmp_path,

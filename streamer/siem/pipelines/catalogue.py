@@ -19,6 +19,7 @@ from streamer.siem.pipelines import (
     otel,
     redpanda_connect,
     rsyslog,
+    sentinel_table,
     splunk_props,
     vector,
 )
@@ -81,6 +82,12 @@ PIPELINES: Final[Mapping[str, Pipeline]] = {
     "flink-sql": Pipeline(flink_sql.render, "Flink SQL: tables of events and reports.", "tables.sql"),
     "elasticsearch-template": Pipeline(
         elasticsearch_template.render, "Index template for Elasticsearch and OpenSearch.", "template.json"
+    ),
+    "sentinel-table": Pipeline(
+        sentinel_table.render,
+        "Sentinel's tables and data collection rule, as an ARM template.",
+        "sentinel.json",
+        notes=sentinel_table.notes,
     ),
     "splunk-props": Pipeline(splunk_props.render, "props.conf for Splunk, with CIM's Change fields.", "props.conf"),
 }
