@@ -15,8 +15,8 @@ released may still be discarded, as far as it is not published: that is how a re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from streamer import avro
@@ -102,6 +102,7 @@ class Held:
     reason: str
     moids: tuple[str, ...]
     released_at: int | None = None
+    datums: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)  # Moid -> the token's Avro
 
     @classmethod
     def of(cls, source: str, state: SourceState) -> Held | None:
@@ -110,7 +111,9 @@ class Held:
         if row is None or row.hold is None:
             return None
         hold = row.hold
-        return cls(source, row.epoch, hold.hold_id, hold.since, hold.reason, held_moids(state), hold.released_at)
+        moids = held_moids(state)
+        datums = {moid: state.tokens[moid].datum for moid in moids}
+        return cls(source, row.epoch, hold.hold_id, hold.since, hold.reason, moids, hold.released_at, datums)
 
     @property
     def moids_sha256(self) -> str:

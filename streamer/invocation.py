@@ -25,6 +25,12 @@ class Invocation:
     environ: Mapping[str, str]
     config: Path | None = None
 
+    @property
+    def configured(self) -> bool:
+        """Whether anything is given: a file that is named or here, or a key in the environment."""
+        named = any(name.startswith("STREAMER_") for name in self.environ)
+        return self.config is not None or named or DEFAULT_FILE.exists()
+
     def settings(self, *, reader: bool = False) -> Settings:
         """The configuration: `--config`, else `$STREAMER_CONFIG`, else `streamer.yaml` here; then the environment.
 

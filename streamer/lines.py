@@ -26,7 +26,7 @@ class Line:
     """One event in columns; all of them printable, none longer than a person reads.
 
     `time` is the event's own (RFC 3339 UTC); `client` the application; `who` the person and the address; `what` the
-    cause or the changed fields.
+    cause or the changed fields; `moid` names the token.
     """
 
     time: str
@@ -35,6 +35,7 @@ class Line:
     client: str
     who: str
     what: str
+    moid: str
 
 
 def of(event: Event) -> Line:
@@ -47,6 +48,7 @@ def of(event: Event) -> Line:
         client=short(token.get("client_name") or token.get("client_id") or f"token {event['moid']}"),
         who=_who(event, token),
         what=_what(event),
+        moid=printable(event["moid"]),
     )
 
 

@@ -230,7 +230,7 @@ class Registry:
 
     async def _own_level(self, subject: str) -> str | None:
         """What somebody has set on this very subject; only asked of a new one, where no registry makes up a level."""
-        return await self._level(subject)
+        return await self._level(subject, defaultToGlobal="false")  # said, for what is meant without differs
 
     async def _level(self, subject: str, **query: str) -> str | None:
         found = await self._http.ask("GET", f"/config/{_quoted(subject)}", **query)

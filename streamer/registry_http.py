@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import httpx
 
+from streamer.causes import causes, why
 from streamer.config import RegistrySettings
 from streamer.errors import Misconfigured, StreamerError, Unready
 
@@ -118,10 +119,10 @@ class RegistryHttp:
         )
 
     def _unreached(self, error: httpx.RequestError | ssl.SSLError) -> StreamerError:
-        told = f"the schema registry {self.name} cannot be reached: {_why(error)}"
+        told = f"the schema registry {self.name} cannot be reached: {why(error)}"
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
             return Misconfigured(told, hint="check registry.url")
-        if any(_refuses_tls(cause) for cause in _causes(error)):
+        if any(_refuses_tls(cause) for cause in causes(error)):
             return Misconfigured(told, hint="check registry.ca_file, and registry.cert_file with registry.key_file")
         return Unready(told)
 
@@ -193,18 +194,6 @@ def _no_password() -> str:
     raise Misconfigured(
         "registry.key_file is encrypted", hint="wanted a key without a password: openssl pkey -in ... -out ..."
     )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _why(error: BaseException) -> str:
-    """The first of its causes that has something to say."""
-    return next((str(cause) for cause in _causes(error) if str(cause)), type(error).__name__)
 
 
 def _refuses_tls(cause: BaseException) -> bool:

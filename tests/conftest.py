@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.services import jvm, kafka, registry, wanted
+from tests.services import franz, jvm, kafka, registry, wanted
 
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow now and then, not wrong
 hypothesis.settings.load_profile("tests")
@@ -32,6 +32,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             kafka.installed()
         if "registry" in named and not registry.given():
             registry.installed()
+        if "other_registry" in named:
+            franz.installed()
 
 
 @pytest.fixture(scope="session", name="kafka_jars")
@@ -82,6 +84,18 @@ def _registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry.Giv
         return
     wanted.installed(registry.installed)
     started = registry.Registry(tmp_path_factory.mktemp("registry"))
+    try:
+        started.start()
+        yield registry.Given(started.url)
+    finally:
+        started.remove()
+
+
+@pytest.fixture(scope="session", name="other_registry")
+def _other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry.Given]:
+    """Another implementation of a schema registry, which guards no compatibility: `.url`."""
+    wanted.installed(franz.installed)
+    started = franz.Registry(tmp_path_factory.mktemp("franz"))
     try:
         started.start()
         yield registry.Given(started.url)

@@ -22,7 +22,10 @@ def _line(made: Any) -> lines.Line:
 def test_a_creation() -> None:
     """Time, type, source, application, person and address, and whether it was there before."""
     made = _line(event(1, "created", after=token()))
-    assert lines.plain(made) == "2026-09-21T14:13:21.000Z  created  prod  terraform  u1 from 198.51.100.7  is new"
+    assert (
+        lines.plain(made)
+        == "2026-09-21T14:13:21.000Z  created  prod  terraform  u1 from 198.51.100.7  is new  5f0000000000000000000001"
+    )
     assert _line(event(1, "created", baseline=True)).what == "was there before (baseline)"
     strange = event(1, "created", derived=Derived(new_client_for_user=True))
     assert _line(strange).what == "is new, with a client this user never had"

@@ -1,4 +1,4 @@
-"""The schema registry's laws, on the demo's registry and on a real one alike."""
+"""The schema registry's laws, on the demo's registry, on a real one, and on one of another hand, alike."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ A: dict[str, Any] = {"name": "a", "type": "string", "doc": "the first"}
 B: dict[str, Any] = {"name": "b", "type": ["null", "long"], "default": None}
 B_TIME: dict[str, Any] = {**B, "type": ["null", {"type": "long", "logicalType": "timestamp-millis"}]}
 B_TEXT: dict[str, Any] = {**B, "type": ["null", "string"]}
+GUARDING = pytest.mark.parametrize("url", ["embedded", "registry"], indirect=True)  # what refuses; the other takes all
 MANDATORY: dict[str, Any] = {"name": "m", "type": "string"}
 
 
@@ -33,11 +34,11 @@ def record(*fields: dict[str, Any], **keys: Any) -> str:
     return json.dumps({"type": "record", "name": "R", "namespace": "n", "fields": fields} | keys)
 
 
-@pytest.fixture(name="url", params=["embedded", "real"])
+@pytest.fixture(name="url", params=["embedded", "registry", "other_registry"])
 async def _url(request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """A registry: the demo's, and a real one."""
-    if request.param == "real":
-        yield request.getfixturevalue("registry").url
+    """A registry: the demo's, a real one, and a second implementation."""
+    if request.param != "embedded":
+        yield request.getfixturevalue(request.param).url
         return
     async with serve(application(EmbeddedRegistry())) as url:
         yield url
@@ -108,6 +109,7 @@ async def test_an_unknown_id_is_the_wrong_registry(client: Registry) -> None:
         await client.schema(999_999)
 
 
+@GUARDING
 @pytest.mark.parametrize("text", ["{nope", '{"type": "record"}', '{"type": "record", "name": "R", "fields": [{}]}'])
 async def test_an_invalid_schema_is_refused(client: Registry, subject: str, text: str) -> None:
     """What is no schema is refused with the registry's own words, not registered."""
@@ -120,6 +122,7 @@ async def test_an_invalid_schema_is_refused(client: Registry, subject: str, text
 # Levels and compatibility ...
 
 
+@GUARDING
 async def test_a_level_set_before_the_first_schema_holds_for_the_second(client: Registry, subject: str) -> None:
     """The order we rely on: a subject without schemas takes a level, and is held to it from then on."""
     await client.set_level(subject, "FULL_TRANSITIVE")
@@ -133,12 +136,14 @@ async def test_a_level_set_before_the_first_schema_holds_for_the_second(client: 
     assert await client.register(subject, record(A, B)) > 0
 
 
+@GUARDING
 async def test_a_level_that_does_not_exist_is_refused(client: Registry, subject: str) -> None:
     """A misspelt level is refused by the registry, with its code."""
     with pytest.raises(Misconfigured, match=r"answered 422 .+\(42203\)"):
         await client.set_level(subject, "FULL_TRANSITIV")
 
 
+@GUARDING
 async def test_incompatibilities_are_told_for_every_version(client: Registry, subject: str) -> None:
     """A field that comes back with another type agrees with the version without it, not with the one before that."""
     await client.prepare({subject: record(A, B)})

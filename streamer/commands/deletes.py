@@ -17,22 +17,21 @@ import asyncio
 import json
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import control, log
+from streamer import avro, control, lines, log
 from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.control import Command, Held
-from streamer.errors import CheckFailed
+from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
 from streamer.jsonform import rfc3339
 from streamer.kafka.connection import Connection
@@ -41,10 +40,11 @@ from streamer.kafka.restore import restore
 from streamer.kafka.topics import Names
 from streamer.printable import printable
 from streamer.settings import quantities
-from streamer.state import Answer
+from streamer.state import Answer, SourceState
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
 TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
+TOKEN: Final = ("moid", "client", "user", "expires")
 LONGEST_NAME: Final = 100  # letters of who says to have issued a command
 
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -164,15 +164,31 @@ def _settings(invocation: Invocation) -> Settings:
 
 
 async def _held(settings: Settings, source: str | None) -> tuple[Homes, list[Held]]:
-    """The holds of one source or of all, by source, and where commands about them go."""
+    """The holds of one source or of all, by source, and where commands about them go.
+
+    Raises:
+        Misconfigured: there is no such source; names those that there are.
+    """
     connection, names = Connection.of(settings.kafka), Names(settings.kafka.topic_prefix)
     there = await homes(connection, names)
-    found: list[Held | None] = []
-    for number in range(there.state) if source is None else (there.of(source),):
-        wanted = None if source is None else (source,)
-        restored = await restore(connection, names.state, number, wanted, owned=False)
-        found += [Held.of(name, one.state) for name, one in restored.items()]
-    return there, sorted((held for held in found if held), key=lambda held: held.source)
+    found = await _known(connection, names, range(there.state) if source is None else (there.of(source),))
+    if source is not None and source not in found:
+        found = await _known(connection, names, range(there.state))
+        raise Misconfigured(
+            f"--source {source!r} is given; {names.state} knows {', '.join(sorted(found)) or 'no source yet'}",
+            hint="a source is known once it was polled; check its name, and kafka.topic_prefix",
+        )
+    holds = [Held.of(name, state) for name, state in found.items() if source in (None, name)]
+    return there, sorted((held for held in holds if held), key=lambda held: held.source)
+
+
+async def _known(connection: Connection, names: Names, partitions: Iterable[int]) -> dict[str, SourceState]:
+    """The sources that were polled, whose state stands in these partitions."""
+    found: dict[str, SourceState] = {}
+    for number in partitions:
+        restored = await restore(connection, names.state, number, None, owned=False)
+        found |= {name: one.state for name, one in restored.items() if one.state.row is not None}
+    return found
 
 
 # Ordering...
@@ -230,8 +246,9 @@ def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
                     hint="look at `streamer deletes list` again; tokens join a hold, and leave it when they return",
                 )
             return held
+    there = ", ".join(f"{held.hold_id} ({held.source}, {len(held.moids)})" for held in found) or "nothing"
     raise CheckFailed(
-        f"no source has a hold {hold}: nothing was sent",
+        f"no source has a hold {hold}: nothing was sent; held is {there}",
         hint="see `streamer deletes list`; a hold ends when it is released or discarded, or its tokens return",
     )
 
@@ -265,7 +282,8 @@ def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
     if answer is None:
         click.echo(
             f"queued: no worker has answered within {wait_s:g} s; command {made.command_id} acts, once, when "
-            f"{made.source} is polled within an hour"
+            f"{made.source} is polled within an hour. See that its worker runs; when `streamer deletes list` shows "
+            f"hold {made.hold_id} no longer as it is now, it has acted, else give the order again"
         )
     elif answer.outcome == control.DONE:
         click.echo(f"done: {printable(answer.detail)}")
@@ -277,7 +295,7 @@ def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
 
 
 def _show(found: Sequence[Held], console: Console) -> None:
-    """A table and the Moids below on a terminal; else a line for each hold, with tabs, the Moids last."""
+    """On a terminal a table, and one of its tokens for each hold; else a line for each, with tabs, the Moids last."""
     if not found:
         click.echo("streamer: nothing is held", err=True)
         return
@@ -294,5 +312,18 @@ def _show(found: Sequence[Held], console: Console) -> None:
     console.print(table)
     for held, row in zip(found, rows, strict=True):
         released = f", released at {rfc3339(held.released_at)}" if held.released_at else ""
-        console.print(Text(f"Held in {row['source']} since {row['since']}{released}:"))
-        console.print(Columns(Text(printable(moid)) for moid in held.moids))
+        console.print(Text(f"Held in {row['source']} since {row['since']}{released}, {row['count']} tokens:"))
+        console.print(_tokens(held))
+
+
+def _tokens(held: Held) -> Table:
+    """What was known of each token when it was last seen; nobody decides about Moids alone."""
+    table = Table(box=SIMPLE_HEAD)
+    for column in TOKEN:
+        table.add_column(column, overflow="fold", no_wrap=column == "moid")
+    for moid in held.moids:
+        token = avro.decode_token(held.datums[moid])
+        ends = "never" if token.expiration_time is None else rfc3339(token.expiration_time)
+        cells = (moid, lines.short(token.client_name or token.client_id or ""), token.user_moid or "", ends)
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table

@@ -39,6 +39,7 @@ from streamer.kafka.choice import choose
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import WINDOW_S, Followed, Skipped, batches
 from streamer.kafka.topics import EVENTS, Names
+from streamer.ordering import FIRST
 from streamer.printable import printable
 from streamer.registry import Registry
 from streamer.settings import quantities
@@ -135,7 +136,7 @@ def command(
 
 async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict[str, Any]) -> int:
     """Print until the end, or until asked to stop (then 0); how many records were no events."""
-    stop, skipped = Stop(), 0
+    stop, skipped, begun = Stop(), 0, set[tuple[str, str]]()
     names, connection = Names(settings.kafka.topic_prefix), Connection.of(settings.kafka)
     with stop.on_signals():
         chosen = await choose(connection, names, all_topic=settings.kafka.all_topic, group=options["group"])
@@ -147,6 +148,8 @@ async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict
             async for batch in await opened.enter_async_context(contextlib.aclosing(following)):
                 for found in batch:
                     _tell_about(found)
+                    if options["from_beginning"] and isinstance(found, Followed):
+                        _tell_beginning(found, begun)
                 skipped += sum(isinstance(found, Skipped) for found in batch)
                 events = [found.event for found in batch if isinstance(found, Followed) and found.event in wanted]
                 if events:
@@ -166,6 +169,19 @@ def _tell_about(found: Followed | Skipped) -> None:
         _tell(f"gap in {source}: {told} in no partition, before {sequence}: lost, or older than the topic's retention")
     if found.late:
         _tell(f"late in {source}: sequence {sequence} fills a gap, or is there twice")
+
+
+def _tell_beginning(found: Followed, begun: set[tuple[str, str]]) -> None:
+    """Where a history that is read from its beginning has none here: a topic that is younger, or was cut."""
+    event = found.event
+    if (history := (event["source"], event["epoch"])) in begun:
+        return
+    begun.add(history)
+    if event["sequence"] > FIRST:
+        _tell(
+            f"{printable(event['source'])} begins with sequence {event['sequence']} here: those before are older than "
+            f"the topic {found.topic} or its retention, or this group has read them"
+        )
 
 
 def _tell(text: str) -> None:
@@ -200,7 +216,7 @@ def _row(line: lines.Line) -> Table:
         Text(line.time, style="dim"),
         Text(line.type, style=colour),
         *map(Text, (line.source, line.client, line.who)),
-        Text(line.what, style=colour),
+        Text.assemble((line.what, colour), "  ", (line.moid, "dim")),
     )
     return row
 

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import click
 
+from streamer.config import Settings
 from streamer.errors import Misconfigured
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import DEFAULT_FILE, Invocation, takes_config
 from streamer.siem import detections
 from streamer.siem.deployment import Deployment
 from streamer.siem.pipelines.catalogue import PIPELINES, Pipeline
@@ -38,8 +39,11 @@ def _rendering(name: str, pipeline: Pipeline) -> click.Command:
     """The subcommand of one collector; a choice that it does not have is no option of it."""
 
     def call(invocation: Invocation, **chosen: str) -> None:
-        deployment = Deployment.of(invocation.settings(reader=True))
-        click.echo(pipeline.render(deployment, **chosen), nl=False)
+        deployment = Deployment.of(_settings(invocation))
+        text = pipeline.render(deployment, **chosen)
+        for line in pipeline.notes(deployment, text, **chosen) if pipeline.notes else ():
+            click.echo(f"streamer: {line}", err=True)
+        click.echo(text, nl=False)
 
     function: Callable[..., Any] = takes_config(call)
     function = _choice(
@@ -53,6 +57,19 @@ def _rendering(name: str, pipeline: Pipeline) -> click.Command:
     )
     text = f"Print the configuration, to be saved as such: {pipeline.what} Secrets stand in it as references only."
     return click.command(name, help=text, short_help=pipeline.what, epilog=epilog)(function)
+
+
+def _settings(invocation: Invocation) -> Settings:
+    """The configuration; where there is none, it is said what is rendered instead."""
+    settings = invocation.settings(reader=True)
+    if not invocation.configured:
+        brokers, registry = ", ".join(settings.kafka.bootstrap_servers), settings.registry.url
+        click.echo(
+            f"streamer: no configuration is given (-c, $STREAMER_CONFIG, {DEFAULT_FILE} here, STREAMER_... variables): "
+            f"this is for Kafka at {brokers}, the registry at {registry}, topics {settings.kafka.topic_prefix}.*",
+            err=True,
+        )
+    return settings
 
 
 def _choice(option: str, of: tuple[str, ...], text: str) -> Callable[[Any], Any]:
@@ -87,7 +104,7 @@ def sigma(invocation: Invocation, *, out: Path) -> None:
     They are Sigma rules over ECS events, a pySigma pipeline for Splunk, and the alert on a silent feed, which Sigma
     cannot say, as SPL and ES|QL with this deployment's index and interval.
     """
-    settings = invocation.settings(reader=True)
+    settings = _settings(invocation)
     index = Deployment.of(settings).index("snapshots")
     interval_s = max((source.interval for source in settings.sources), default=DEFAULT_INTERVAL_S)
     try:

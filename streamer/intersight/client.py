@@ -27,6 +27,7 @@ from typing import Final, Self
 import httpx
 
 from streamer import __version__
+from streamer.causes import causes, why
 from streamer.errors import Misconfigured, Rejected
 from streamer.intersight.replies import Failed, Journal, Reply
 
@@ -190,13 +191,10 @@ async def _body(response: httpx.Response, name: str) -> bytes:
 
 def _unreachable(name: str, error: httpx.TransportError) -> Failed:
     """No reply at all: worth another try, unless it is the certificate that is wrong."""
-    message = f"{name}: {str(error) or type(error).__name__}"
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            hint = "name the PEM of the authority that signed the server's certificate in `ca_file`"
-            return Failed(Rejected("unavailable", message, hint=hint), again=False)
-        cause = cause.__cause__ or cause.__context__
+    message = f"{name}: {why(error)}"
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
+        hint = "name the PEM of the authority that signed the server's certificate in `ca_file`"
+        return Failed(Rejected("unavailable", message, hint=hint), again=False)
     return Failed(Rejected("unavailable", message))
 
 

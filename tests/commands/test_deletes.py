@@ -14,10 +14,11 @@ from click.testing import CliRunner
 
 from streamer.commands.deletes import command
 from streamer.control import LIFE_MS, Command
-from streamer.errors import CheckFailed, Unready
+from streamer.errors import CheckFailed, Misconfigured, Unready
 from streamer.invocation import Invocation
 from streamer.kafka.topics import partition_of
-from tests.builders import EPOCH, NOON
+from streamer.state import Status
+from tests.builders import EPOCH, NOON, row, token
 from tests.commands.desk import answered, call, failure, on_terminal, ordered, run
 from tests.kafka.bench import ONE, OnBroker
 from tests.kafka.owner import HOLD, Owner, holding
@@ -139,8 +140,7 @@ async def test_what_changed_meanwhile_is_refused(bench: OnBroker, owner: Owner, 
     [
         (("release", "--hold", HOLD, "--expect", "2"), f"hold {HOLD} of {ONE} has 3 deletions, 2 are expected"),
         (("release", "--hold", OTHER, "--expect", "3"), f"no source has a hold {OTHER}"),
-        (("release", "--hold", HOLD, "--expect", "3", "--source", FAR), f"no source has a hold {HOLD}"),
-        (("discard", "--hold", OTHER), f"no source has a hold {OTHER}"),
+        (("discard", "--hold", OTHER), f"nothing was sent; held is {HOLD} ({ONE}, 3)"),
     ],
 )
 async def test_what_was_not_meant_is_not_sent(
@@ -156,6 +156,20 @@ async def test_what_was_not_meant_is_not_sent(
     assert await ordered(bench) == []
 
 
+@pytest.mark.parametrize("action", [("list",), ("list", "--output", "json"), ("discard", "--hold", HOLD)])
+async def test_a_source_that_is_none_is_told_with_those_that_are(
+    bench: OnBroker, owner: Owner, action: tuple[str, ...]
+) -> None:
+    """A mistyped name is no calm source: it is wrong usage, and all known ones are named."""
+    assert owner.state.row is not None
+    await Owner(bench.ledger(FAR), FAR).write(holding([], live=["a"]))
+    error = failure(await call(bench, *action, "--source", "prdo"))
+
+    assert isinstance(error, Misconfigured)
+    assert f"--source 'prdo' is given; {bench.names.state} knows {FAR}, {ONE}" in str(error)
+    assert await ordered(bench) == []
+
+
 async def test_without_a_worker_it_is_queued(bench: OnBroker, owner: Owner) -> None:
     """Status 0; the command waits in the log, and acts once when a worker comes."""
     told = await call(bench, "release", "--hold", HOLD, "--expect", "3", "--wait", "200ms")
@@ -163,6 +177,7 @@ async def test_without_a_worker_it_is_queued(bench: OnBroker, owner: Owner) -> N
 
     assert (told.exit_code, told.stdout.startswith("queued: no worker has answered within 0.2 s")) == (0, True), told
     assert got.command_id in told.stdout
+    assert "See that its worker runs" in told.stdout
     assert owner.state.row is not None
     assert (owner.state.row.hold, owner.state.row.answer and owner.state.row.answer.outcome) == (None, "done")
 
@@ -200,8 +215,10 @@ async def test_a_later_release_is_told_how_far_the_first_one_is(bench: OnBroker,
 
 
 async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
-    """The hold in columns, its Moids below; whatever else is long, a hold's id can be copied."""
-    assert owner.state.row is not None
+    """The hold in columns, below each token with what is known of it; a hold's id can be copied, whatever is long."""
+    seen = token("b", user_moid="u1", client_name="x\n" * 60, expiration_time=NOON + 3_600_000)
+    known = row(seen, Status.HELD, absent_since=NOON - 1000, hold_id=HOLD)
+    await owner.write(replace(owner.state, tokens={**owner.state.tokens, "b": known}))
     status, shown = await on_terminal(bench, tmp_path, "list")
     name = "s" * 63
     await Owner(bench.ledger(name), name).write(holding(["a"], hold_id=OTHER))
@@ -212,7 +229,10 @@ async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Pa
     assert {HOLD, OTHER} <= set(narrow.split())
     assert words[:4] == ["source", "hold_id", "count", "reason"]
     assert words[5:9] == [ONE, HOLD, "3", "threshold"]
-    assert words[9:] == ["Held", "in", ONE, "since", "2025-11-25T12:00:00.000Z:", "a", "b", "c"]
+    assert " ".join(words[9:]).startswith(f"Held in {ONE} since 2025-11-25T12:00:00.000Z, 3 tokens: moid client user ")
+    rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
+    assert rows["a"] == rows["c"] == ["portal", "never"]
+    assert rows["b"][1:] == ["u1", "2025-11-25T13:00:00.000Z"]
 
 
 async def test_a_person_sees_what_is_released_already(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:
@@ -223,7 +243,9 @@ async def test_a_person_sees_what_is_released_already(bench: OnBroker, owner: Ow
     await owner.write(replace(owner.state, row=replace(owner.state.row, hold=released)))
     _, shown = await on_terminal(bench, tmp_path, "list")
 
-    assert f"Held in {ONE} since {HELD['since']}, released at 2025-11-25T12:01:00.000Z:" in " ".join(shown.split())
+    assert f"Held in {ONE} since {HELD['since']}, released at 2025-11-25T12:01:00.000Z, 3 tokens:" in " ".join(
+        shown.split()
+    )
 
 
 @pytest.mark.parametrize(("types", "status"), [("y\n", 0), ("n\n", 130), ("\n", 130), ("\x04", 130)])

@@ -95,6 +95,21 @@ async def test_the_topic_of_all_is_read_where_it_is_configured(kafka: kafka.Give
     assert err == f"streamer: {prefix}.2.all: ordered by source and sequence, within 2 s\n"
 
 
+async def test_a_topic_that_is_younger_than_its_history_is_told(
+    kafka: kafka.Given, prefix: str, tmp_path: Path
+) -> None:
+    """`P.all` begins when it is switched on: who reads from the beginning learns that what is before is elsewhere."""
+    environ = _environ(kafka.bootstrap, prefix, STREAMER_KAFKA__ALL_TOPIC="true")
+    async with feed(kafka.bootstrap, prefix, all_topic=True) as writer:
+        await writer.write(*events(range(96, 99)))
+        _, out, err = await _to_end(environ, tmp_path, "--output", "ndjson")
+        _, _, later = await _run(environ, tmp_path, "--since", "2026-01-01T00:00:00Z", "--until-end")
+
+    assert [json.loads(line)["sequence"] for line in out.splitlines()] == [96, 97, 98]
+    assert f"prod begins with sequence 96 here: those before are older than the topic {prefix}.all or its" in err
+    assert (err.count("begins with"), later.count("begins with")) == (1, 0)
+
+
 @pytest.mark.parametrize("schema", ["ocsf", "ecs"])
 async def test_a_security_schema_is_a_line_each(kafka: kafka.Given, prefix: str, tmp_path: Path, schema: str) -> None:
     """`--output ocsf` and `ecs` write what `siem` makes of each event, in the order of sequence, and nothing else."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def test_what_is_printed_is_the_rendering(name: str, chosen: dict[str, str]) -> 
     told = call(name, *options, STREAMER_KAFKA__TOPIC_PREFIX="acme")
 
     assert told.exit_code == 0
-    assert told.stderr == ""
+    assert bool(told.stderr) == (PIPELINES[name].notes is not None)
     assert told.stdout == PIPELINES[name].render(deployment({"topic_prefix": "acme"}), **chosen)
 
 
@@ -52,6 +53,30 @@ def test_each_helps_with_examples_that_parse(name: str) -> None:
 def test_it_needs_no_source() -> None:
     """Whoever runs the collector has neither the accounts' keys nor the sources."""
     assert call("vector").exit_code == 0
+
+
+def test_without_a_configuration_it_says_what_it_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rendering for localhost is what somebody gets who forgot the file: that is said, with what counts as given."""
+    monkeypatch.chdir(tmp_path)
+    told = call("vector")
+    (tmp_path / "streamer.yaml").write_text("kafka: {bootstrap_servers: [kafka-1:9092]}\n")
+
+    assert "no configuration is given (-c, $STREAMER_CONFIG, streamer.yaml here" in told.stderr
+    assert "Kafka at localhost:9092, the registry at http://localhost:8081" in told.stderr
+    assert call("vector").stderr == ""
+
+
+@pytest.mark.parametrize("name", ["kafka-connect-splunk", "kafka-connect-elasticsearch"])
+def test_what_json_has_no_place_for_is_said_beside_it(name: str) -> None:
+    """The variables, the worker's own lines and the relay, as in the first lines of the other renderings."""
+    form = ("--form", "ecs") if PIPELINES[name].forms else ()
+    told = call(name, *form, STREAMER_KAFKA__VALUE_FORMAT="avro")
+
+    variables = "SPLUNK_HEC_URL, SPLUNK_HEC_TOKEN" if form else "ELASTICSEARCH_URL, ELASTICSEARCH_USER, "
+    assert f"streamer: Variables it reads: {variables}" in told.stderr
+    assert f"filled by `streamer relay --format {'ecs' if form else 'json'}`" in told.stderr
+    assert "config.providers=env" in told.stderr
+    assert "on Kafka Connect 4.3.1. Reads cisco.intersight" in told.stderr
 
 
 def test_a_choice_that_is_none_is_refused() -> None:
@@ -102,6 +127,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-m", "streamer", "siem", "vector"],
+            env={**os.environ, "STREAMER_KAFKA__TOPIC_PREFIX": "acme"},
             stdout=full,
             stderr=subprocess.PIPE,
             cwd=tmp_path,

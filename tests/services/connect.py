@@ -79,7 +79,7 @@ class Worker(jvm.Jvm):
                 *("org.apache.kafka.connect.cli.ConnectStandalone", "worker.properties"),
             ],
             folder,
-            self._serves,
+            lambda: jvm.answers(f"{self.url}/connectors"),
         )
 
     def remove(self) -> None:
@@ -98,10 +98,3 @@ class Worker(jvm.Jvm):
                 return json.loads(reply.read() or b"null")
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode(errors="replace")) from error
-
-    def _serves(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/connectors", timeout=5) as reply:
-                return bool(reply.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False

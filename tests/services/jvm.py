@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -125,8 +127,17 @@ def die_with_parent() -> Callable[[], None] | None:
     return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL) and None
 
 
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
 class Jvm:
-    """One Java process that can be started again after it ended.
+    """One Java process (or any other program) that can be started again after it ended.
 
     `launch` must be called from a thread that lives as long as the run (the main one): the kernel ties a child to the
     thread that made it. `ready` is asked until it says True or the process ends.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,19 +42,16 @@ class Registry(jvm.Jvm):
         flags = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dquarkus.log.level=WARN"]
         ports = {"quarkus.http": port, "quarkus.management": port + 1}
         listen = [f"-D{name}.{k}={v}" for name, p in ports.items() for k, v in (("host", host), ("port", p))]
-        super().__init__([jvm.java(JAVA_AT_LEAST), *flags, *listen, "-jar", str(jar)], folder, self._serves)
+        super().__init__(
+            [jvm.java(JAVA_AT_LEAST), *flags, *listen, "-jar", str(jar)],
+            folder,
+            lambda: jvm.answers(f"{self.url}/subjects"),
+        )
 
     def remove(self) -> None:
         """End it and take its folder away."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _serves(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/subjects", timeout=5) as reply:
-                return bool(reply.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import yaml
 from tests.siem import logstash
 
 TOPICS = ("topics", "topic")
-NO_TOPICS = {"elasticsearch-template", "splunk-props"}
+NO_TOPICS = {"elasticsearch-template", "sentinel-table", "splunk-props"}
 
 
 def _props(text: str) -> dict[str, dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from streamer.siem.pipelines import (
@@ -11,12 +12,14 @@ from streamer.siem.pipelines import (
     filebeat,
     flink_sql,
     fluent_bit,
+    kafka_connect,
     kafka_connect_elasticsearch,
     kafka_connect_splunk,
     logstash,
     otel,
     redpanda_connect,
     rsyslog,
+    sentinel_table,
     splunk_props,
     vector,
 )
@@ -32,6 +35,7 @@ class Pipeline:
         file: a name for the text, as examples show it.
         to: destinations, the default first; none if there is one only.
         forms: of the events, the default first; none if there is one only.
+        notes: what to say beside a text that has no place for comments.
     """
 
     render: Callable[..., str]
@@ -39,6 +43,7 @@ class Pipeline:
     file: str
     to: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
+    notes: Callable[..., list[str]] | None = None
 
 
 PIPELINES: Final[Mapping[str, Pipeline]] = {
@@ -54,9 +59,13 @@ PIPELINES: Final[Mapping[str, Pipeline]] = {
         "Splunk Connect for Kafka: Avro to HEC.",
         "splunk-sink.json",
         forms=kafka_connect_splunk.FORMS,
+        notes=partial(kafka_connect.notes, "kafka-connect-splunk"),
     ),
     "kafka-connect-elasticsearch": Pipeline(
-        kafka_connect_elasticsearch.render, "Elasticsearch sink for Kafka Connect.", "elasticsearch-sink.json"
+        kafka_connect_elasticsearch.render,
+        "Elasticsearch sink for Kafka Connect.",
+        "elasticsearch-sink.json",
+        notes=partial(kafka_connect.notes, "kafka-connect-elasticsearch"),
     ),
     "otel": Pipeline(
         otel.render, "OpenTelemetry Collector (SOC4Kafka): JSON to Splunk HEC.", "otel.yaml", forms=otel.FORMS
@@ -73,6 +82,12 @@ PIPELINES: Final[Mapping[str, Pipeline]] = {
     "flink-sql": Pipeline(flink_sql.render, "Flink SQL: tables of events and reports.", "tables.sql"),
     "elasticsearch-template": Pipeline(
         elasticsearch_template.render, "Index template for Elasticsearch and OpenSearch.", "template.json"
+    ),
+    "sentinel-table": Pipeline(
+        sentinel_table.render,
+        "Sentinel's tables and data collection rule, as an ARM template.",
+        "sentinel.json",
+        notes=sentinel_table.notes,
     ),
     "splunk-props": Pipeline(splunk_props.render, "props.conf for Splunk, with CIM's Change fields.", "props.conf"),
 }

@@ -28,8 +28,8 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
     index = DATA_STREAM if form == "ecs" else deployment.index("events")
     tree = {
         "filebeat.inputs": [
-            _input(deployment, events, "events", index),
-            _input(deployment, reports, "snapshots", deployment.index("snapshots")),
+            _input(deployment, events, "events", index, form),
+            _input(deployment, reports, "snapshots", deployment.index("snapshots"), form),
         ],
         "output.elasticsearch": {"hosts": ["${ELASTICSEARCH_URL}"], "api_key": "${ELASTICSEARCH_API_KEY}"},
         "setup.template.enabled": False,
@@ -38,14 +38,14 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
     return yaml_text(opening(f"filebeat --form {form}", (events, reports), yaml_text((), tree)), tree)
 
 
-def _input(deployment: Deployment, feed: Feed, kind: str, index: str) -> dict[str, Any]:
+def _input(deployment: Deployment, feed: Feed, kind: str, index: str, form: str) -> dict[str, Any]:
     sasl = deployment.sasl
     return given(
         type="kafka",
         id=f"streamer-{kind}",
         hosts=list(deployment.brokers),
         topics=list(feed.topics),
-        group_id=deployment.group(f"filebeat-{kind}"),
+        group_id=deployment.group(f"filebeat-{form}-{kind}"),
         isolation_level="read_committed",
         initial_offset="oldest",
         ssl=_ssl(deployment),

@@ -40,7 +40,7 @@ def render(deployment: Deployment, to: str = TO[0], form: str = FORMS[0]) -> str
     tree = {
         "parsers": [PARSER],
         "pipeline": {
-            "inputs": [_input(deployment, feed, kind) for kind, feed in feeds.items()],
+            "inputs": [_input(deployment, feed, kind, form) for kind, feed in feeds.items()],
             "filters": [one for kind, feed in feeds.items() for one in _filters(feed, kind)],
             "outputs": [_output(feed, kind, indices[kind], to) for kind, feed in feeds.items()],
         },
@@ -49,14 +49,14 @@ def render(deployment: Deployment, to: str = TO[0], form: str = FORMS[0]) -> str
     return yaml_text([*lines, *librdkafka.notes(deployment)], tree)
 
 
-def _input(deployment: Deployment, feed: Feed, kind: str) -> dict[str, Any]:
+def _input(deployment: Deployment, feed: Feed, kind: str, form: str) -> dict[str, Any]:
     settings = librdkafka.settings(deployment, lambda name: librdkafka.Reference(f"${{{name}}}"))
     return {
         "name": "kafka",
         "tag": f"streamer.{kind}",
         "brokers": ",".join(deployment.brokers),
         "topics": ",".join(feed.topics),
-        "group_id": deployment.group(f"{NAME}-{kind}"),
+        "group_id": deployment.group(f"{NAME}-{form}-{kind}"),
         "format": "json",
         "buffer_max_size": "4M",
         **{

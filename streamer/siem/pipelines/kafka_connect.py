@@ -5,7 +5,11 @@ the worker may belong to another cluster, and reads committed events whatever it
 
 Question: how does Connect refer to a secret? Choice: `${env:NAME}`, by the provider that comes with Apache Kafka since
 3.5; the worker needs the two lines of `PROVIDERS`. Rejected: `${file:...}`, for the file's place differs from worker
-to worker. JSON knows no comments, so what must be said stands in README.
+to worker. JSON knows no comments, so what stands on top of other renderings is said beside this one (`notes`).
+
+Question: what becomes of a record that no converter reads? Choice: the sink goes on, and the record goes to
+`P.connect-dead-letter` in the worker's own cluster, made with its default of replicas, the reason in its headers.
+Rejected: to stop (one foreign record would end the feed), and to log only (then nobody has it any more).
 
 Question: what of bare Avro (`kafka.value_format: avro`)? No converter reads it without a registry: the relay's JSON
 topics are read. JSON values pass as text to Splunk (the line stays as it is) and as maps to Elasticsearch.
@@ -18,6 +22,7 @@ from typing import Final
 
 from streamer.siem.deployment import Deployment, Feed
 from streamer.siem.pipelines import java
+from streamer.siem.pipelines.opening import opening
 from streamer.siem.pipelines.writing import literal
 
 STRINGS: Final = "org.apache.kafka.connect.storage.StringConverter"
@@ -32,11 +37,24 @@ def refer(name: str) -> str:
     return f"${{env:{name}}}"
 
 
-def feeds(deployment: Deployment) -> tuple[Feed, Feed]:
+def feeds(deployment: Deployment, form: str = "json") -> tuple[Feed, Feed]:
     """Events and reports in an encoding that Connect can read."""
-    if deployment.encoding == "avro":
-        return deployment.events_as("json"), deployment.reports_as_json("json")
+    if deployment.encoding == "avro" or form != "json":
+        return deployment.events_as(form), deployment.reports_as_json(form)
     return deployment.events, deployment.reports
+
+
+def notes(name: str, deployment: Deployment, text: str, form: str = "json") -> list[str]:
+    """What whoever starts the connector must know, sentence by sentence."""
+    chosen = "" if form == "json" else f" --form {form}"
+    said = opening(f"{name}{chosen}", feeds(deployment, form), text)
+    worker = f"The worker needs {' and '.join(PROVIDERS)}; a record it cannot read goes to {dead_letters(deployment)}."
+    return [*said, worker, *java.stores(deployment), *java.allowed_urls(deployment)]
+
+
+def dead_letters(deployment: Deployment) -> str:
+    """The topic of records that no converter reads."""
+    return deployment.names.of("connect-dead-letter")
 
 
 def connector(deployment: Deployment, sink: str, settings: dict[str, str]) -> str:
@@ -59,6 +77,9 @@ def connector(deployment: Deployment, sink: str, settings: dict[str, str]) -> st
         "errors.tolerance": "all",
         "errors.log.enable": "true",
         "errors.log.include.messages": "false",
+        "errors.deadletterqueue.topic.name": dead_letters(deployment),
+        "errors.deadletterqueue.topic.replication.factor": "-1",  # as many as that cluster has by default
+        "errors.deadletterqueue.context.headers.enable": "true",
         **{f"consumer.override.{name}": value for name, value in overrides.items()},
     }
     named = {"name": f"{deployment.names.prefix}-{sink}", "config": config}

@@ -30,9 +30,7 @@ LAYOUT = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'"
 
 def render(deployment: Deployment, form: str = FORMS[0]) -> str:
     """The connector, as `POST /connectors` takes it."""
-    events, reports = kafka_connect.feeds(deployment)
-    if form != "json":
-        events, reports = deployment.events_as(form), deployment.reports_as_json(form)
+    events, reports = kafka_connect.feeds(deployment, form)
     topics = events.topics + reports.topics
     sourcetypes = [SOURCETYPES[form]] * len(events.topics) + [REPORTS] * len(reports.topics)
     values = kafka_connect.avro_values(deployment) if events.encoding == "confluent" else {}
@@ -63,4 +61,4 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
                 f"transforms.{name}.format": LAYOUT,
             }
         settings["transforms"] = "eventTime,reportTime"
-    return kafka_connect.connector(deployment, "splunk", settings)
+    return kafka_connect.connector(deployment, "splunk" if form == "json" else f"splunk-{form}", settings)

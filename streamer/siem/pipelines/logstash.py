@@ -56,7 +56,7 @@ def render(deployment: Deployment, to: str = TO[0], form: str = FORMS[0]) -> str
             "logstash cannot use registry.bearer_token: its kafka input knows basic authentication and mTLS",
             hint="give the collector a user of the registry (registry.username), or read the relay's lines: --form ecs",
         )
-    inputs = "".join(_plugin("kafka", _input(deployment, feed, kind)) for kind, feed in feeds.items())
+    inputs = "".join(_plugin("kafka", _input(deployment, feed, kind, form)) for kind, feed in feeds.items())
     filters = "".join(_condition(kind, _plugin("date", _date(feed), 2)) for kind, feed in feeds.items())
     output: Callable[[Deployment, Feed, str], str] = _sentinel if to == "sentinel" else _indexed(to)
     outputs = "".join(_condition(kind, output(deployment, feed, kind)) for kind, feed in feeds.items())
@@ -78,12 +78,12 @@ def _notes(deployment: Deployment, feeds: Mapping[str, Feed]) -> Iterator[str]:
     yield from java.allowed_urls(deployment)
 
 
-def _input(deployment: Deployment, feed: Feed, kind: str) -> dict[str, str]:
+def _input(deployment: Deployment, feed: Feed, kind: str, form: str) -> dict[str, str]:
     found = {
         "id": f'"streamer-{kind}"',
         "bootstrap_servers": quoted(",".join(deployment.brokers), "logstash"),
         "topics": _list(feed.topics),
-        "group_id": quoted(deployment.group(f"logstash-{kind}"), "logstash"),
+        "group_id": quoted(deployment.group(f"logstash-{form}-{kind}"), "logstash"),
         "isolation_level": '"read_committed"',
         "auto_offset_reset": '"earliest"',
         "enable_auto_commit": "false",

@@ -10,6 +10,19 @@ from streamer.siem.deployment import Feed
 
 _REFERENCE: Final = re.compile(r"\$\{(?:env:)?([A-Z][A-Z0-9_]+)\}|\$([A-Z][A-Z0-9]*_[A-Z0-9_]+)")
 
+MADE_FOR: Final = {  # the version whose source or documentation a rendering was written by
+    "logstash": "Logstash with its Kafka integration 12.1.4",
+    "vector": "Vector 0.58",
+    "redpanda-connect": "Redpanda Connect as its source was in mid-2026",
+    "kafka-connect-splunk": "Splunk Connect for Kafka 2.2.1 on Kafka Connect 4.3.1",
+    "kafka-connect-elasticsearch": "Confluent's Elasticsearch sink (source of mid-2026) on Kafka Connect 4.3.1",
+    "otel": "the OpenTelemetry Collector (contrib) as its source was in mid-2026",
+    "filebeat": "Filebeat as its documentation was in mid-2026",
+    "fluent-bit": "Fluent Bit 5.1",
+    "rsyslog": "rsyslog 8.2302",
+    "flink-sql": "Flink 2.3.0 with its Kafka connector 5.0.0-2.2",
+}
+
 GHOSTS: Final = "Keep one of each event_id; where two have one sequence, the later is the one that was committed."
 COPIES: Final = "The relay writes such a record again, with the same event_id: keep one of each."
 
@@ -25,7 +38,7 @@ def opening(command: str, feeds: Iterable[Feed], body: str, *, committed: bool =
     """
     feeds = list(feeds)
     topics = ", ".join(topic for feed in feeds for topic in feed.topics)
-    lines = [f"Made by `streamer siem {command}`. Reads {topics}."]
+    lines = [f"Made by `streamer siem {command}` for {MADE_FOR[command.split(maxsplit=1)[0]]}. Reads {topics}."]
     if committed:
         lines.append("read_committed: what an aborted transaction left behind is no event.")
     else:

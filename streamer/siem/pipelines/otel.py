@@ -34,14 +34,17 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
             hint="give the collector a key that is not encrypted, readable by it alone",
         )
     feeds = {"events": deployment.events_as(form), "snapshots": deployment.reports_as_json(form)}
-    tree = _tree(deployment, feeds, {"events": SOURCETYPES[form], "snapshots": REPORTS})
+    tree = _tree(deployment, feeds, form, {"events": SOURCETYPES[form], "snapshots": REPORTS})
     body = yaml_text((), tree)
     return yaml_text(opening(f"otel --form {form}", feeds.values(), body, committed=False), tree)
 
 
-def _tree(deployment: Deployment, feeds: dict[str, Feed], sourcetypes: dict[str, str]) -> dict[str, Any]:
+def _tree(deployment: Deployment, feeds: dict[str, Feed], form: str, sourcetypes: dict[str, str]) -> dict[str, Any]:
     receivers = {
-        kind: {f"kafka/{kind}_{number}": _receiver(deployment, kind, topic) for number, topic in enumerate(feed.topics)}
+        kind: {
+            f"kafka/{kind}_{number}": _receiver(deployment, f"{form}-{kind}", topic)
+            for number, topic in enumerate(feed.topics)
+        }
         for kind, feed in feeds.items()
     }
     tokens = _extension(deployment.sasl)
@@ -64,12 +67,12 @@ def _tree(deployment: Deployment, feeds: dict[str, Feed], sourcetypes: dict[str,
     )
 
 
-def _receiver(deployment: Deployment, kind: str, topic: str) -> dict[str, Any]:
+def _receiver(deployment: Deployment, reads: str, topic: str) -> dict[str, Any]:
     tls = deployment.tls
     files = None if tls is None else given(ca_file=tls.ca, cert_file=tls.cert, key_file=tls.key)
     return given(
         brokers=list(deployment.brokers),
-        group_id=deployment.group(f"otel-{kind}"),
+        group_id=deployment.group(f"otel-{reads}"),
         client_id="otel-collector",
         initial_offset="earliest",
         logs={"topics": [topic], "encoding": "json"},

@@ -37,7 +37,7 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
     parts = [GLOBAL]
     for kind, feed in feeds.items():
         parts += [_template(kind, HEADERS[form if kind == "events" else kind]), _ruleset(kind)]
-        parts += [_input(deployment, kind, feed, topic) for topic in feed.topics]
+        parts += [_input(deployment, kind, feed, topic, form) for topic in feed.topics]
     body = "\n".join(parts)
     lines = opening(f"rsyslog --form {form}", feeds.values(), body)
     lines.append(
@@ -62,9 +62,9 @@ ruleset(name="streamer_{kind}" queue.type="LinkedList" queue.size="10000") {{
 """
 
 
-def _input(deployment: Deployment, kind: str, feed: Feed, topic: str) -> str:
+def _input(deployment: Deployment, kind: str, feed: Feed, topic: str, form: str) -> str:
     brokers = ", ".join(quoted(broker, "rsyslog") for broker in deployment.brokers)
-    group = quoted(deployment.group(f"rsyslog-{kind}-{feed.topics.index(topic)}"), "rsyslog")
+    group = quoted(deployment.group(f"rsyslog-{form}-{kind}-{feed.topics.index(topic)}"), "rsyslog")
     settings = librdkafka.settings(deployment, lambda name: librdkafka.Reference(f"${name}"))
     written = ",\n                 ".join(_setting(name, value) for name, value in settings.items())
     return f"""\

@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
-import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.services import jvm
+from tests.services import golang, jvm
 
-SOURCES = ("main.go", "go.mod", "go.sum")
-HERE = Path(__file__).parent
-BUILD_LIMIT_S = 600
 LIMIT_S = 60
 
 
 def installed() -> Path:
     """The program, built once for these sources; `Missing` if this machine cannot build it."""
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()
-    return jvm.fetched(f"processor-{digest[:12]}", _build) / "processor"
-
-
-def _build(folder: Path) -> None:
-    go = shutil.which("go")
-    wanted = re.search(r"^go (\S+)$", (HERE / "go.mod").read_text(), re.MULTILINE)
-    if go is None:
-        raise jvm.Missing(f"This needs Go {wanted and wanted[1]} or newer.")
-    for name in SOURCES:
-        shutil.copy(HERE / name, folder)
-    done = subprocess.run(
-        [go, "build", "-o", "processor", "."],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=BUILD_LIMIT_S,
-    )
-    if done.returncode != 0:
-        raise jvm.Missing(f"Go {wanted and wanted[1]} could not build the processor: {done.stderr[-400:]}")
+    return golang.built(Path(__file__).parent)
 
 
 @asynccontextmanager

@@ -115,9 +115,9 @@ async def record(around: Around, folder: Path) -> Recorded:
         await here.process.start()
         await here.process.says("poll.accepted")
         async with _relays(folder) as relays:
-            await _filled(around.bootstrap, [t for t in topics if not t.endswith(("modified", "deleted"))], 1)
+            await filled(around.bootstrap, [t for t in topics if not t.endswith(("modified", "deleted"))], 1)
             await asyncio.to_thread(_haunt, around, await read_all(around.bootstrap, topics))
-            await _filled(around.bootstrap, topics, 4)
+            await filled(around.bootstrap, topics, 4)
             here.life.settle()  # or chance could rename or end what is made odd now, before a poll sees it
             await _varied(here)
             await here.quiet()
@@ -131,7 +131,7 @@ async def record(around: Around, folder: Path) -> Recorded:
     return await asyncio.to_thread(_decoded, around, folder, messages)
 
 
-async def _filled(bootstrap: str, topics: Sequence[str], least: int) -> None:
+async def filled(bootstrap: str, topics: Sequence[str], least: int) -> None:
     """Wait until each of the topics has so many records."""
     async with asyncio.timeout(LIMIT_S):
         while True:

@@ -15,9 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from streamer.kafka.topics import Names
+from streamer.siem.pipelines.catalogue import PIPELINES
 from tests.services import connect, wanted
-from tests.siem.collectors.recorded import Recorded, as_json
+from tests.services.feed import feed
+from tests.services.reader import read_all
+from tests.siem.collectors.recorded import Recorded, as_json, filled
 from tests.siem.collectors.structs import struct
+from tests.siem.renderings import deployment
 
 LIMIT_S = 60
 VARIABLES = {
@@ -62,6 +67,34 @@ async def test_every_record_once_with_its_types_and_nothing_that_was_aborted(
     status = await asyncio.to_thread(worker.call, "GET", f"/connectors/{connector['name']}/status")
 
     assert found == expected, worker.log
+    assert [task["state"] for task in status["tasks"]] == ["RUNNING"]
+
+
+async def test_what_no_converter_reads_is_kept_with_its_reason(
+    worker: connect.Worker, recorded: Recorded, prefix: str, tmp_path: Path
+) -> None:
+    """A foreign record does not stop the sink, and is not gone: it stands in the dead letters, with why."""
+    bootstrap, names = recorded.around.bootstrap, Names(prefix)
+    rendering = PIPELINES["kafka-connect-elasticsearch"].render(
+        deployment({"bootstrap_servers": [bootstrap], "topic_prefix": prefix}, {"url": recorded.around.registry})
+    )
+    connector = json.loads(rendering)
+    config = connect.by_apicurio(connector["config"]) | {
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
+        "file": str(tmp_path / "out"),
+    }
+    async with feed(bootstrap, prefix) as writing:
+        await writing.write_raw(b"no Avro")
+    await asyncio.to_thread(worker.call, "POST", "/connectors", {**connector, "config": config})
+
+    letters = [names.of("connect-dead-letter")]
+    await filled(bootstrap, letters, 1)
+    (letter,) = await read_all(bootstrap, letters)
+    headers = dict(letter.headers)
+    status = await asyncio.to_thread(worker.call, "GET", f"/connectors/{connector['name']}/status")
+
+    assert (letter.value, headers["__connect.errors.topic"]) == (b"no Avro", names.of("created").encode())
+    assert headers["__connect.errors.stage"] == b"VALUE_CONVERTER"
     assert [task["state"] for task in status["tasks"]] == ["RUNNING"]
 
 

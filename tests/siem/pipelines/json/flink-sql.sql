@@ -1,4 +1,5 @@
--- Made by `streamer siem flink-sql`. Reads acme.tokens.all, acme.tokens.snapshots.
+-- Made by `streamer siem flink-sql` for Flink 2.3.0 with its Kafka connector 5.0.0-2.2. Reads acme.tokens.all,
+-- acme.tokens.snapshots.
 -- read_committed: what an aborted transaction left behind is no event.
 -- Needs the jars flink-sql-connector-kafka.
 CREATE TABLE `oauth_token_events` (

@@ -1,5 +1,6 @@
--- Made by `streamer siem flink-sql`. Reads cisco.intersight.oauth-token.created, cisco.intersight.oauth-token.modified,
--- cisco.intersight.oauth-token.deleted, cisco.intersight.oauth-token.snapshots.
+-- Made by `streamer siem flink-sql` for Flink 2.3.0 with its Kafka connector 5.0.0-2.2. Reads
+-- cisco.intersight.oauth-token.created, cisco.intersight.oauth-token.modified, cisco.intersight.oauth-token.deleted,
+-- cisco.intersight.oauth-token.snapshots.
 -- read_committed: what an aborted transaction left behind is no event.
 -- Needs the jars flink-sql-connector-kafka and flink-sql-avro-confluent-registry.
 CREATE TABLE `oauth_token_events` (
