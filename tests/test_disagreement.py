@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,8 @@ from tests.installation import ACCEPTED, Around, installed
 from tests.kafka.bench import ONE, TWO, OnBroker, start
 from tests.kafka.stage import record, writer
 from tests.services import kafka as services
-from tests.test_worker import LIMIT_S, Bench, Walked, settled
+from tests.stage import POLICY, Stage
+from tests.test_worker import Bench, Walked, comes, settled
 
 FAR = next(
     name for name in map("far{}".format, range(99)) if partition_of(name.encode(), 2) != partition_of(b"prod", 2)
@@ -57,15 +57,6 @@ async def known_as_strange(board: Board, *names: str) -> None:
     await comes(lambda: all(name in board.sources and board.sources[name].last_reason for name in names))
     await settled((board, 1 + len(names)))
     assert {board.sources[name].last_reason for name in names} == {MISMATCH}
-
-
-async def comes(what: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            if what():
-                return
-            await asyncio.sleep(0.02)
 
 
 def told(caplog: pytest.LogCaptureFixture, *events: str) -> list[tuple[str, str | None]]:
@@ -101,8 +92,8 @@ async def test_a_removed_source_is_shown_and_reported_once(bench: Bench, caplog:
     assert reply.status_code == 503
     assert (row["owner"], row["tokens"], row["interval_s"], row["healthy"]) == ("me", 1, None, False)
     assert (row["last_verdict"], row["last_reason"]) == ("rejected", MISMATCH)
-    assert before[FAR].row is not None
-    assert row["epoch"] == before[FAR].row.epoch
+    assert (far := before[FAR].row) is not None
+    assert row["epoch"] == far.epoch
     assert sorted(told(caplog, "source.unknown")) == 2 * [("source.unknown", FAR)] + 2 * [("source.unknown", TWO)]
     assert sorted(await mismatches(bench)) == sorted([TWO, FAR])
     for name, state in before.items():
@@ -200,6 +191,14 @@ async def test_another_number_of_state_partitions_is_refused(
     assert f"kafka.state_partitions: 3 is given, topic {prefix}.state has 2" in here.process.said()
     assert "set kafka.state_partitions: 2" in here.process.said()
     assert len((await around.log()).reports) == before
+
+
+async def test_what_is_gone_does_not_begin_anew() -> None:
+    """A stranger whose rows have vanished in the meantime: there is nothing to be tended, and nothing is written."""
+    stage = Stage(policy=replace(POLICY, configured=False))
+
+    assert await stage.cycle.prepare() is None
+    assert stage.log.records == []
 
 
 async def test_rows_without_their_sources_own_are_no_source(bench: Bench) -> None:
