@@ -136,6 +136,12 @@ class Crowd:
             go.set()
 
 
+@pytest.fixture(autouse=True)
+def _limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes but what a test lets pass."""
+    monkeypatch.setattr(pace, "SLOW_S", (1e6, 2e6))
+
+
 async def turns() -> None:
     """Let the loop do all that it has to do."""
     for _ in range(50):
