@@ -46,11 +46,14 @@ class Ledger(Protocol):
 
 
 class Cycle:
-    """Turns for one source: `prepare`, `obey`, `look`, `settle`, again and again; `clock` is UTC ms of the worker."""
+    """Turns for one source: `prepare`, `obey`, `look`, `settle`, again and again; `clock` is UTC ms of the worker.
 
-    def __init__(self, policy: Policy, source: Source, ledger: Ledger, clock: Callable[[], int]) -> None:
+    `source` is None for one that nobody here can look at: only `prepare` and `obey` are for it.
+    """
+
+    def __init__(self, policy: Policy, source: Source | None, ledger: Ledger, clock: Callable[[], int]) -> None:
         self._policy = policy
-        self._gatherer = Gatherer(policy, source, clock)
+        self._gatherer = None if source is None else Gatherer(policy, source, clock)
         self._ledger = ledger
         self._clock = clock
         self._state: SourceState | None = None
@@ -68,7 +71,8 @@ class Cycle:
     async def prepare(self) -> Report | None:
         """Restore if need be, begin a history or close a snapshot that a crash cut off; else nothing.
 
-        A report is returned where the state was last written under another configuration: `config_mismatch`.
+        No history is begun for a source that is not configured: without rows there is nothing of it. A report is
+        returned where the state was last written under another configuration: `config_mismatch`.
         """
         if self._state is not None:
             return None
@@ -76,6 +80,8 @@ class Cycle:
         self._memory = replace(self._memory, proven={})  # a look-up never outlives its state either
         self._state = restored
         if restored.row is None:
+            if not self._policy.configured:
+                return None
             epoch = str(uuid4())
             await self._commit(batch.begin(self._policy.source, epoch, self._policy.configuration, self._clock()))
         elif restored.row.open is not None:
@@ -133,6 +139,8 @@ class Cycle:
     async def look(self) -> Look:
         """Read a snapshot, and ask for what it lacks. Writes nothing and may be cancelled at any point."""
         state, row = self._known()
+        if self._gatherer is None:
+            raise ValueError(f"source {self._policy.source} cannot be looked at")
         return await self._gatherer.look(state, row, self._memory)
 
     async def settle(self, look: Look) -> Report:

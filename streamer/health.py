@@ -7,6 +7,10 @@ grows silent. Nothing here acts, waits or reads from anywhere but the board; not
 Question: who counts a source that has never been read? Choice: its age runs from the moment this worker took it, so
 that a source whose first poll never succeeds turns red like any other; `age_s` stays null, for there is nothing to be
 old. Rejected: red from the start (every restart would alarm), or green until the first success (nobody would notice).
+
+Question: a source that only its rows tell of, since the configuration does not name it? Choice: it is listed and red,
+for nobody polls it, until a person says that it may be forgotten. Rejected: not to list it; a source that was lost from
+the file by mistake would be silent without a word.
 """
 
 from __future__ import annotations
@@ -48,6 +52,7 @@ class SourceHealth:
         last_accepted_at: when the last accepted snapshot was judged, ms UTC.
         last_verdict, last_reason: of the last report.
         damaged: values that were cut, repaired or nulled since this worker took it.
+        configured: False: only its rows tell of it, and nobody polls it here.
     """
 
     source: str
@@ -63,11 +68,12 @@ class SourceHealth:
     last_verdict: str | None = None
     last_reason: str | None = None
     damaged: int = 0
+    configured: bool = True
 
     def healthy(self, now: int) -> bool:
-        """Whether nothing is held and it was read within 3 intervals of `now` (ms UTC)."""
+        """Whether it is polled here, nothing is held and it was read within 3 intervals of `now` (ms UTC)."""
         since = self.watched_since if self.last_accepted_at is None else self.last_accepted_at
-        return self.held == 0 and now - since <= STALE_INTERVALS * self.interval_s * 1000
+        return self.configured and self.held == 0 and now - since <= STALE_INTERVALS * self.interval_s * 1000
 
     def row(self, now: int) -> dict[str, Any]:
         """The source as `/sources` tells it, in the order it is documented in."""
@@ -84,7 +90,7 @@ class SourceHealth:
             "age_s": None if accepted_at is None else max(0, now - accepted_at) / 1000,
             "last_verdict": self.last_verdict,
             "last_reason": self.last_reason,
-            "interval_s": self.interval_s,
+            "interval_s": self.interval_s if self.configured else None,
             "healthy": self.healthy(now),
         }
 

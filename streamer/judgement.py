@@ -40,6 +40,7 @@ class Policy:
         audit_wait: polls to wait for an audit record that tells why a token went; None: nobody is asked.
         users: names and addresses of the users of changed tokens are resolved.
         configuration: hash of the source's configuration, for other workers to compare.
+        configured: False for a source that only its rows tell of.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Policy:
     audit_wait: int | None = None
     users: bool = False
     configuration: str = ""
+    configured: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ acts when it is heard within its hour.
 Question: when is the first poll of a source that was just given to us? Choice: an interval after its last accepted one,
 whoever made that, so that a rebalance changes nobody's schedule and asks no account twice; at once if that has passed.
 Rejected: at once in any case; with every worker that comes or goes all accounts would be asked together.
+
+Question: and after a turn that failed, or took longer than an interval? Choice: at once, then on the schedule it had.
+Rejected: a new schedule from there on; after an hour without Kafka all sources would go on together for ever.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from streamer.backoff import pause_s
 from streamer.cycle import Cycle
 from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
+from streamer.judgement import Look
 from streamer.log import say
-from streamer.pace import SLOW_S, Pace
+from streamer.pace import Crowded, Pace, Place, kind_of
 from streamer.report import Report
 from streamer.state import SourceState
 from streamer.stop import Stop, Stopped
@@ -44,7 +48,7 @@ class Watch:
         self._pace = pace
         self._monotonic = pace.monotonic
         self._failures = 0
-        self._slow = False
+        self._kind = 0  # of its looks, see `pace`
         self._last_reason: str | None = None
         self._last_hold: str | None = None
         self._hears = True
@@ -66,14 +70,16 @@ class Watch:
                 await self._turn()
             except Stopped:
                 return
+            except Crowded:
+                continue  # among the slower ones, as soon as there is a place
             except Exception as error:  # noqa: BLE001 - one source's failure, whatever it is, must not end another's
                 self._cycle.forget()
                 await self._stop.sleep(self._pause(error))
-                due = self._monotonic()
+                due = last_due(due, self._health.interval_s, self._monotonic())
             else:
                 self._failures = 0
-                due = next_turn(due, self._health.interval_s, self._monotonic())
-                await self._stop.sleep(due - self._monotonic())
+                due = last_due(due + self._health.interval_s, self._health.interval_s, self._monotonic())
+                await self._stop.sleep(max(0.0, due - self._monotonic()))
 
     async def _prepare(self) -> None:
         async with self._stop.allows(0):
@@ -96,17 +102,25 @@ class Watch:
         return self._monotonic() - interval_s * (1 - self._pace.phase())
 
     async def _turn(self) -> None:
-        async with AsyncExitStack() as place:
+        async with AsyncExitStack() as held:
             async with self._stop.allows(0):
                 await self._obey()
-                await place.enter_async_context(self._pace.places.one(slow=self._slow))
-                began = self._monotonic()
-                look = await self._cycle.look()
-                self._slow = self._monotonic() - began > SLOW_S
-                self._health.damaged += look.damaged
+                look = await self._look(await held.enter_async_context(self._pace.places.one(self._kind)))
             async with self._stop.allows(FINISH_S):
                 report = await self._cycle.settle(look)
         self._tell(report)
+
+    async def _look(self, place: Place) -> Look:
+        began = self._monotonic()
+        try:
+            async with place.look():
+                look = await self._cycle.look()
+        except Crowded:
+            self._kind = place.kind + 1
+            raise
+        self._kind = kind_of(self._monotonic() - began)
+        self._health.damaged += look.damaged
+        return look
 
     def _restored(self) -> None:
         """The source is ready once its state is known; its page shows what the state says."""
@@ -220,6 +234,6 @@ class Watch:
         return seconds
 
 
-def next_turn(previous: float, interval_s: float, now: float) -> float:
-    """When the next turn is due: an interval after the previous was, without drift; missed ones are not made up."""
-    return max(now, previous + interval_s)
+def last_due(due: float, interval_s: float, now: float) -> float:
+    """`due`, or the last turn after it that is due by `now`: what was missed is not made up, the phase stays."""
+    return due + interval_s * max(0, (now - due) // interval_s)

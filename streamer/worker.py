@@ -31,6 +31,7 @@ from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
 from streamer.pace import Pace
 from streamer.stop import Stop, Stopped
+from streamer.strangers import Strangers
 from streamer.watch import LONGEST_WAIT_S, Watch
 
 SESSION_S: Final = 10.0  # longer than the 6 s of a relay: a worker judges 100,000 tokens at a stretch
@@ -148,6 +149,7 @@ class Worker:
                 group.create_task(membership.attend(share, stop))
                 for watch in watches:
                     group.create_task(watch.run())
+                group.create_task(self._strangers(ledger, share).run())
         finally:
             self._forget(ours)
             await ledger.close()
@@ -160,6 +162,13 @@ class Worker:
         self._board.missing[name] = "its state is not restored yet"
         cycle = Cycle(account.policy, account.source, ledger, utc_ms)
         return Watch(cycle, health, self._board, over, self._pace)
+
+    def _strangers(self, ledger: Ledger, share: Share) -> Strangers:
+        """What else stands in our partitions."""
+        form = next(iter(self._accounts.values())).policy.form  # one for all
+        return Strangers(
+            self._owner, ledger, share.lanes, self._accounts.keys(), form, self._board, share.over, self._pace
+        )
 
     def _forget(self, names: Sequence[str]) -> None:
         """They are for others to tell of; until the group has spoken we are not ready."""

@@ -44,7 +44,7 @@ async def test_a_place_is_needed_for_a_poll_and_for_nothing_else() -> None:
     """Its state is restored while all places are taken; a stop does not wait for one."""
     stop = Stop()
     watched = Watched(stop)
-    async with watched.places.one(slow=False), asyncio.TaskGroup() as group:
+    async with watched.places.one(), asyncio.TaskGroup() as group:
         group.create_task(watched.watch.run())
         for _ in range(50):  # turns of the loop: by then it waits
             await asyncio.sleep(0)

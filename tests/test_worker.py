@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -16,6 +16,7 @@ from streamer.config import KafkaSettings
 from streamer.cycle import Cycle
 from streamer.errors import Misconfigured
 from streamer.health import Board
+from streamer.judgement import Policy
 from streamer.kafka import group
 from streamer.kafka.group import Membership
 from streamer.kafka.topics import partition_of
@@ -84,14 +85,16 @@ class Bench:
         return f"{self.broker.prefix}-workers"
 
     @asynccontextmanager
-    async def working(self, *sources: str, owner: str = "me") -> AsyncIterator[Board]:
+    async def working(
+        self, *sources: str, owner: str = "me", policy: Policy = POLICY, places: int = 2
+    ) -> AsyncIterator[Board]:
         """A worker that has these in its configuration, until the block ends; yields what it tells of itself."""
         broker, board, stop = self.broker, Board({}), Stop()
         settings = KafkaSettings(
             bootstrap_servers=(broker.bootstrap,), topic_prefix=broker.prefix, group=self.group, compression="none"
         )
-        accounts = {name: Configured(INTERVAL_S, replace(POLICY, source=name), self.accounts[name]) for name in sources}
-        pace = Pace(Places(2), phase=lambda: 1.0)
+        accounts = {name: Configured(INTERVAL_S, replace(policy, source=name), self.accounts[name]) for name in sources}
+        pace = Pace(Places(places), phase=lambda: 1.0)
         worker = Worker(owner, broker.connection, settings, broker.layout, accounts, board=board, pace=pace)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run(stop))
@@ -127,9 +130,14 @@ async def _bench(kafka: Given, prefix: str) -> AsyncIterator[Bench]:
 
 async def settled(*boards: tuple[Board, int]) -> None:
     """Wait until all of these workers are ready, each with so many sources."""
+    await comes(lambda: all(not board.missing and len(board.sources) == count for board, count in boards))
+
+
+async def comes(what: Callable[[], bool]) -> None:
+    """Wait until it is so."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            if all(not board.missing and len(board.sources) == count for board, count in boards):
+            if what():
                 return
             await asyncio.sleep(0.02)
 

@@ -199,13 +199,14 @@ def _unreachable(name: str, error: httpx.TransportError) -> Failed:
 
 
 def _trust(ca_file: Path | None, *, verify_tls: bool, where: str) -> ssl.SSLContext:
-    """Whom to trust: nobody but the file's authorities if there is one, else the usual ones."""
-    if not verify_tls:
-        return httpx.create_ssl_context(verify=False, trust_env=False)
+    """Whom to trust: nobody but the file's authorities if there is one, else the usual ones.
+
+    Sources that trust alike share one context: it takes up to a megabyte, and there may be hundreds of them.
+    """
     if ca_file is None:
-        return _usual_trust()
+        return _usual_trust(verify_tls=verify_tls)
     try:
-        return ssl.create_default_context(cafile=str(ca_file))
+        return _trust_in(ca_file, ca_file.read_bytes())
     except OSError as error:  # an SSLError is one too
         raise Misconfigured(
             f"{where}.ca_file is {ca_file}, wanted a readable PEM with certificates: {error}"
@@ -213,6 +214,12 @@ def _trust(ca_file: Path | None, *, verify_tls: bool, where: str) -> ssl.SSLCont
 
 
 @cache
-def _usual_trust() -> ssl.SSLContext:
-    """The public authorities; read once, since they take a megabyte and many sources may share them."""
-    return httpx.create_ssl_context(trust_env=False)
+def _usual_trust(*, verify_tls: bool) -> ssl.SSLContext:
+    """The public authorities, or anybody."""
+    return httpx.create_ssl_context(verify=verify_tls, trust_env=False)
+
+
+@cache
+def _trust_in(ca_file: Path, _: bytes) -> ssl.SSLContext:
+    """The authorities of a file with this content."""
+    return ssl.create_default_context(cafile=str(ca_file))

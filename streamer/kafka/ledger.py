@@ -23,12 +23,15 @@ from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
 from streamer.kafka.fences import Fences
 from streamer.kafka.inbox import Found, Inbox
+from streamer.kafka.reports import Reports
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
 from streamer.state import SourceState
 
 HINT: Final = "find the other process with this topic prefix and stop one of the two"
+
+NOTHING: Final = Restored()  # of a source that the log does not know
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -66,7 +69,7 @@ class Ledger:
         connection: where to.
         names: of the topics.
         layout: the topics' partition counts.
-        sources: the names of all sources this worker polls.
+        sources: the names of the sources of these partitions that this worker polls; of others it tells, see `sources`.
         compression: as of `Writer`.
         timeout_s: a transaction's.
         ownership: of the partitions.
@@ -88,25 +91,31 @@ class Ledger:
         self._connection = connection
         self._names = names
         self._layout = layout
-        self._homes = {source: partition_of(source.encode(), layout.state) for source in sources}
-        topics = (*names.written(all_topic=layout.all_topic), names.snapshots, names.state)
-        self._shards = {
-            number: Shard(
-                Writer(
-                    connection, f"{names.state}-{number}", compression=compression, timeout_s=timeout_s, topics=topics
-                ),
-                self._reader(connection, number),
-                name=f"partition {number} of {names.state}",
-                ownership=ownership,
-                sleep=sleep,
-            )
-            for number in sorted(set(self._homes.values()))
-        }
-        self._inboxes = {
-            number: Inbox(connection, names.control, number)
-            for number in self._shards
-            if layout.control is None or number < layout.control
-        }
+        self._sources = frozenset(sources)
+        self._compression = compression
+        self._timeout_s = timeout_s
+        self._ownership = ownership
+        self._sleep = sleep
+        self._shards = {number: self._made(number) for number in sorted({self.home(source) for source in sources})}
+        self._inboxes: dict[int, Inbox] = {}
+        self._reports = Reports(connection, names.snapshots, layout.snapshots)
+
+    def home(self, source: str) -> int:
+        """The partition of `P.state` that a source belongs to."""
+        return partition_of(source.encode(), self._layout.state)
+
+    async def sources(self, number: int) -> frozenset[str]:
+        """All sources that have a row of their own in a partition, whoever polls them.
+
+        A partition that holds none of ours is read without its writer, so that nobody is fenced by a look.
+
+        Raises:
+            Unready, Misconfigured, Doubt, Fenced, Stopped: as `restore`.
+        """
+        if number in self._shards:
+            return await self._shards[number].sources()
+        found = await restore(self._connection, self._names.state, number, None, owned=False)
+        return frozenset(source for source, restored in found.items() if restored.own)
 
     async def restore(self, source: str) -> SourceState:
         """What the log says of a source; from now on it may commit.
@@ -117,7 +126,13 @@ class Ledger:
             Fenced: fenced three times within a minute.
             Stopped: the partition is not ours any more.
         """
-        return await self._shards[self._homes[source]].restore(source)
+        number = self.home(source)
+        if number not in self._shards:
+            self._shards[number] = self._made(number)
+        state = await self._shards[number].restore(source)
+        if state.row is None and source in self._sources:
+            await self._reports.warn_of(source)
+        return state
 
     async def commit(self, source: str, written: Batch) -> None:
         """Write a batch in one transaction, on top of what the source restored and committed since.
@@ -127,7 +142,7 @@ class Ledger:
             Fenced: as of `restore`.
             Stopped: the partition is not ours any more; a transaction in hand was not ended by that.
         """
-        home = self._homes[source]
+        home = self.home(source)
         records = [self._addressed(record, home, written.timestamp) for record in written.records]
         own = next(
             record.value for record in written.records if record.topic == STATE and record.key == source.encode()
@@ -139,8 +154,12 @@ class Ledger:
 
         A control topic with fewer partitions than the state, which `ensure` warns of, has none for some sources.
         """
-        inbox = self._inboxes.get(self._homes[source])
-        return await inbox.commands(source, after) if inbox else ()
+        number = self.home(source)
+        if self._layout.control is not None and number >= self._layout.control:
+            return ()
+        if number not in self._inboxes:
+            self._inboxes[number] = Inbox(self._connection, self._names.control, number)
+        return await self._inboxes[number].commands(source, after)
 
     async def close(self) -> None:
         """Drop all writers, and read no more commands; all at once, since each may take its limit."""
@@ -155,9 +174,23 @@ class Ledger:
             partition = partition_of(record.key, count)
         return Outgoing(self._names.of(record.topic), partition, record.key, record.value, timestamp, record.headers)
 
-    def _reader(self, connection: Connection, number: int) -> Callable[[], Awaitable[dict[str, Restored]]]:
-        sources = [source for source, home in self._homes.items() if home == number]
-        return lambda: restore(connection, self._names.state, number, sources)
+    def _made(self, number: int) -> Shard:
+        state = self._names.state
+        topics = (*self._names.written(all_topic=self._layout.all_topic), self._names.snapshots, state)
+        writer = Writer(
+            self._connection,
+            f"{state}-{number}",
+            compression=self._compression,
+            timeout_s=self._timeout_s,
+            topics=topics,
+        )
+        return Shard(
+            writer,
+            lambda: restore(self._connection, state, number, None),
+            name=f"partition {number} of {state}",
+            ownership=self._ownership,
+            sleep=self._sleep,
+        )
 
 
 class Shard:
@@ -186,17 +219,27 @@ class Shard:
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
         self._waiting: dict[str, Restored] = {}  # read, and not yet asked for
+        self._found: frozenset[str] = frozenset()  # the sources that were read
+        self._asked: set[str] = set()  # those that were restored from what was read, or went on without
         self._current: dict[str, bytes] = {}  # source -> its own row as it wrote or restored it last: it may commit
         self._fences = Fences(name, HINT, monotonic)
         self._reopen_at = 0.0
+
+    async def sources(self) -> frozenset[str]:
+        """See `Ledger.sources`."""
+        async with self._lock:
+            if not self._writer.is_open:
+                await self._open()
+            return self._found
 
     async def restore(self, source: str) -> SourceState:
         """See `Ledger.restore`."""
         async with self._lock:
             self._current.pop(source, None)
-            if not self._writer.is_open or source not in self._waiting:
+            if not self._writer.is_open or source in self._asked:
                 await self._open()
-            restored = self._waiting.pop(source)
+            self._asked.add(source)
+            restored = self._waiting.pop(source, NOTHING)
             self._current[source] = restored.own
             return restored.state
 
@@ -229,9 +272,11 @@ class Shard:
         except BaseException:
             await self._writer.close()
             raise
-        self._current = {s: own for s, own in self._current.items() if self._waiting[s].own == own}
+        self._found = frozenset(source for source, restored in self._waiting.items() if restored.own)
+        self._current = {s: own for s, own in self._current.items() if self._waiting.get(s, NOTHING).own == own}
+        self._asked = set(self._current)
         for source in self._current:
-            del self._waiting[source]
+            self._waiting.pop(source, None)
 
     @contextmanager
     def _fencing(self) -> Iterator[None]:
