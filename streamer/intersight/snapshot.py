@@ -6,7 +6,7 @@ nothing can tear, as long as the service bears it; else by offset (`offset`), wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
@@ -19,9 +19,15 @@ from streamer.tokens import Snapshot
 
 
 async def read_snapshot(
-    client: Client, known: Mapping[bytes, str], paging: Paging, *, page_size: int, clock: Callable[[], int]
+    client: Client,
+    known: Mapping[bytes, str],
+    paging: Paging,
+    *,
+    page_size: int,
+    clock: Callable[[], int],
+    where: Sequence[str] = (),
 ) -> Snapshot:
-    """Read all tokens of the account.
+    """Read all tokens of the account, or all that meet some conditions.
 
     Args:
         client: of the account.
@@ -29,11 +35,12 @@ async def read_snapshot(
         paging: what is known of the account's paging; kept up to date.
         page_size: rows to ask for at a time, at most 1000.
         clock: ms UTC.
+        where: conditions of `$filter`.
 
     Raises:
         Rejected: with `walk` telling how far the last walk came: what `read_by_moid` or `read_by_offset` raise.
     """
-    reading = Reading(client, known, page_size, clock, Journal())
+    reading = Reading(client, known, size=page_size, clock=clock, journal=Journal(), where=where)
     try:
         if paging.by_keyset(clock()):
             try:

@@ -7,7 +7,7 @@ the next (how the account can be paged, what it answered before) is only ever us
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -22,6 +22,7 @@ from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
+from streamer.intersight.search import Found, find
 from streamer.intersight.servertime import ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
@@ -94,16 +95,32 @@ class IntersightSource:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """All tokens of the account, complete.
+    def find(self, where: Sequence[str], *, at_once: int | None = None) -> AsyncGenerator[Found, None]:
+        """The tokens that meet these conditions of `$filter`, all of them, as they come.
+
+        Args:
+            where: none for all tokens of the account.
+            at_once: how many to ask for at a time; None: as configured, and never more.
+
+        Raises:
+            Rejected: not all of them could be read; those handed over until then are true.
+        """
+        size = min(self._page_size, at_once or self._page_size)
+        return find(self._client, self._paging, where, page_size=size, clock=self._clock)
+
+    async def snapshot(self, known: Mapping[bytes, str], where: Sequence[str] = ()) -> Snapshot:
+        """All tokens of the account, complete, or all that meet some conditions of `$filter`.
 
         Args:
             known: by raw digest, the Moid of each row that need not be decoded again.
+            where: the conditions.
 
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
         """
-        seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
+        seen = await read_snapshot(
+            self._client, known, self._paging, page_size=self._page_size, clock=self._clock, where=where
+        )
         moids = seen.unchanged | seen.rows.keys()
         self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
         told = None if seen.walk.server_date is None else seen.walk.clock

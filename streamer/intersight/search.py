@@ -1,0 +1,66 @@
+"""A person's question to one account: the tokens that meet some conditions, page by page, as they come.
+
+It pages as a snapshot does (`keyset`, else `offset`) and so is complete or ends in an error; but it hands each proven
+page over at once, instead of one whole at the end, and remembers nothing of it but Moids. It judges less than a poll
+does: rows of several accounts in one list are shown as they are, since each names its own.
+
+Question: the way by Moid turns out not to hold in the middle of the list. Choice: what was shown is true, so the list
+is read again by offset, and what was not yet shown follows. Rejected: to hold all back until the end, for a case that
+hardly ever comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from streamer.intersight.client import Client
+from streamer.intersight.keyset import walk
+from streamer.intersight.offset import read_by_offset
+from streamer.intersight.pages import Reading
+from streamer.intersight.paging import Disproved, Paging
+from streamer.intersight.replies import Journal
+from streamer.tokens import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Some of the tokens found; `total` is how many there are in all, by the server's own count at the beginning."""
+
+    tokens: tuple[Token, ...]
+    total: int
+
+
+async def find(
+    client: Client, paging: Paging, where: Sequence[str], *, page_size: int, clock: Callable[[], int]
+) -> AsyncGenerator[Found, None]:
+    """All tokens that meet these conditions, by Moid as a rule; each once.
+
+    Args:
+        client: of the account.
+        paging: what is known of the account's paging; kept up to date.
+        where: conditions of `$filter`.
+        page_size: rows to ask for at a time, at most 1000.
+        clock: ms UTC.
+
+    Raises:
+        Rejected: what `walk` or `read_by_offset` raise; then there may be more tokens than those handed over.
+    """
+    reading = Reading(client, {}, size=page_size, clock=clock, journal=Journal(), where=where)
+    shown: set[str] = set()
+    total = 0
+    if paging.by_keyset(clock()):
+        try:
+            async with aclosing(walk(reading, paging, clock)) as pages:
+                async for page in pages:
+                    total = total or page.count or 0
+                    shown.update(page.moids)
+                    yield Found(tuple(row.token for row in page.rows), total)
+        except Disproved as why:
+            paging.disproved(why, clock())
+        else:
+            return
+    seen = await read_by_offset(reading)
+    rest = tuple(row.token for moid, row in seen.rows.items() if moid not in shown)
+    yield Found(rest, max(total, len(seen)))
