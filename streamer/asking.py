@@ -21,7 +21,7 @@ AT_ONCE: Final = 8  # accounts asked beside each other
 AHEAD: Final = 2  # pages of one that may wait for those before it
 
 Part = TypeVar("Part")
-_END: Final = None
+Lane = asyncio.Queue[Part | StreamerError | None]  # None at the end
 
 
 async def ask(
@@ -32,20 +32,33 @@ async def ask(
     Args:
         answers: by name, an account's answer, not yet begun.
         take: gets a name and a part, in a thread; False if it wants no more of anything.
+
+    Raises:
+        OSError: what `take` raised, alone and not as one of a group: whoever reads us has gone, or a disk is full.
     """
     places = asyncio.Semaphore(AT_ONCE)
-    lanes: dict[str, asyncio.Queue[Part | StreamerError | None]] = {name: asyncio.Queue(AHEAD) for name in answers}
-    failed: dict[str, StreamerError] = {}
+    lanes: dict[str, Lane[Part]] = {name: asyncio.Queue(AHEAD) for name in answers}
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_fill(lanes[name], answer, places)) for name, answer in answers.items()]
-        for name, lane in lanes.items():
-            while (part := await lane.get()) is not _END:
-                if isinstance(part, StreamerError):
-                    failed[name] = part
-                elif not await asyncio.to_thread(take, name, part):
-                    for task in tasks:
-                        task.cancel()
-                    return failed
+        try:
+            failed, unwritten = await _hand_over(lanes, take), None
+        except OSError as error:
+            failed, unwritten = {}, error
+        for task in tasks:
+            task.cancel()
+    if unwritten:
+        raise unwritten
+    return failed
+
+
+async def _hand_over(lanes: Mapping[str, Lane[Part]], take: Callable[[str, Part], bool]) -> dict[str, StreamerError]:
+    failed = {}
+    for name, lane in lanes.items():
+        while (part := await lane.get()) is not None:
+            if isinstance(part, StreamerError):
+                failed[name] = part
+            elif not await asyncio.to_thread(take, name, part):
+                return failed
     return failed
 
 
@@ -65,9 +78,7 @@ def unanswered(failed: Mapping[str, StreamerError], asked: int) -> StreamerError
     return kind("\n".join(texts), hint=hint)
 
 
-async def _fill(
-    lane: asyncio.Queue[Part | StreamerError | None], answer: AsyncGenerator[Part, None], places: asyncio.Semaphore
-) -> None:
+async def _fill(lane: Lane[Part], answer: AsyncGenerator[Part, None], places: asyncio.Semaphore) -> None:
     """Put an answer's parts into its lane, then the error that ended it, if any."""
     async with places:
         try:
@@ -76,4 +87,4 @@ async def _fill(
                     await lane.put(part)
         except StreamerError as error:
             await lane.put(error)
-    await lane.put(_END)
+    await lane.put(None)

@@ -19,5 +19,5 @@ def until_nobody_reads() -> Iterator[None]:
     """A closed pipe is the reader's way to say that it has enough: a clean end, with nothing left to flush."""
     try:
         yield
-    except* BrokenPipeError:  # alone, or out of a group of tasks
+    except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,9 +15,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -26,7 +27,7 @@ from streamer.asking import ask, unanswered
 from streamer.clock import utc_ms
 from streamer.config import Settings, SourceSettings
 from streamer.differences import Answered
-from streamer.errors import ApiError, Misconfigured, StreamerError
+from streamer.errors import ApiError, Misconfigured, Rejected, StreamerError
 from streamer.intersight import question
 from streamer.intersight.question import ARGUMENTS, Question
 from streamer.intersight.search import Found
@@ -38,9 +39,9 @@ from streamer.printable import printable
 from streamer.settings import quantities
 from streamer.stdout import put, until_nobody_reads
 from streamer.stop import Stop, Stopped
-from streamer.tokens import Snapshot
 
 BAD_REQUEST: Final = 400
+LONGEST: Final = 8192  # bytes of a filter, encoded: common gateways take no longer URL
 REFUSED: Final = frozenset({401, 403})
 EXAMPLES = """\b
 Examples:
@@ -154,6 +155,9 @@ def command(
         [(name, bound) for name in ARGUMENTS if ARGUMENTS[name].is_time for bound in given[name]],
         raw,
     )
+    size = len(quote(question.all_of(asked.conditions(utc_ms()))))
+    if size > LONGEST:
+        raise click.UsageError(f"a filter of {size} bytes is given, wanted at most {LONGEST}: no URL may be longer")
     chosen = _chosen(settings, names)
     with until_nobody_reads():
         if watch_s is None:
@@ -232,22 +236,25 @@ async def _list(chosen: Sequence[SourceSettings], asked: Question, output: str, 
         click.echo(f"streamer: {taker.told}", err=True)
 
 
-async def _explained(answer: AsyncGenerator[Any, None], where: Iterable[str]) -> AsyncGenerator[Any, None]:
-    """The same, with errors that say what to change where something of ours is refused."""
+async def _explained(answer: AsyncGenerator[Any, None], where: Sequence[str]) -> AsyncGenerator[Any, None]:
+    """The same, with errors that say what to change."""
     async with aclosing(answer) as parts:
         try:
             async for part in parts:
                 yield part
-        except ApiError as error:
-            raise _explanation(error, list(where)) from error
+        except Rejected as error:
+            raise _explanation(error, where) from error
 
 
-def _explanation(error: ApiError, where: Sequence[str]) -> StreamerError:
-    if error.status == BAD_REQUEST and where:
-        hint = "see `streamer tokens --help` for what can be asked; names are the API's in --filter only"
+def _explanation(error: Rejected, where: Sequence[str]) -> StreamerError:
+    status = error.status if isinstance(error, ApiError) else None
+    if status == BAD_REQUEST and where:
+        hint = "see `streamer tokens --help` for what can be asked; --filter takes the API's own names"
         return Misconfigured(f"the filter {printable(question.all_of(where))} is refused: {error}", hint=hint)
-    if error.status in REFUSED:
+    if status in REFUSED:
         return Misconfigured(str(error), hint=error.hint)
+    if error.reason in {"unavailable", "timeout"}:
+        error.hint = error.hint or "can its `url` be reached from here, or is a `proxy` needed?"
     return error
 
 
@@ -269,7 +276,9 @@ async def _watch(chosen: Sequence[SourceSettings], asked: Question, output: str,
         while not stop.requested:
             begun = time.monotonic()
             where = asked.conditions(utc_ms())
-            answers = {source.name: _round(source, answered, where, output) for source, answered in sources}
+            answers = {
+                source.name: _explained(_round(source, answered, where, output), where) for source, answered in sources
+            }
             try:
                 async with stop.allows(0):
                     failed = await ask(answers, take)
@@ -287,9 +296,5 @@ async def _round(
     source: IntersightSource, answered: Answered, where: Sequence[str], output: str
 ) -> AsyncGenerator[list[bytes], None]:
     """One answer's differences, as lines."""
-    try:
-        snapshot: Snapshot = await source.snapshot(answered.known, where)
-    except ApiError as error:
-        raise _explanation(error, where) from error
-    differences = answered.next(snapshot)
+    differences = answered.next(await source.snapshot(answered.known, where))
     yield [json_line(one.form()) if output == "ndjson" else one.text().encode() for one in differences]
