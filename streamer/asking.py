@@ -72,7 +72,7 @@ def unanswered(failed: Mapping[str, StreamerError], asked: int) -> StreamerError
     (name, first), *others = failed.items()
     texts = [f"{name}: {error}" for name, error in failed.items()]
     if asked > 1:
-        texts.insert(0, f"{len(failed)} of {asked} sources did not answer in full, what they have is not shown:")
+        texts.insert(0, f"{len(failed)} of {asked} sources did not answer in full:")
     kind = Misconfigured if all(isinstance(error, Misconfigured) for error in failed.values()) else Transient
     hint = first.hint if not others else f"{name}: {first.hint}" if first.hint else ""
     return kind("\n".join(texts), hint=hint)

@@ -86,8 +86,10 @@ class _Array:
             self._last = made[-1]
 
     def end(self, *, whole: bool) -> None:
-        if whole:
-            put([b"[]"] if self._last is None else [self._last, b"]"])
+        if self._last is None:
+            put([b"[]" if whole else b"["])
+        else:
+            put([self._last, *([b"]"] if whole else [])])
 
 
 class _Lines:

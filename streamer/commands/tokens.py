@@ -227,7 +227,7 @@ async def _list(chosen: Sequence[SourceSettings], asked: Question, output: str, 
         sources = _opened(chosen, opened)
         taker = _Taker(output, limit, several=len(sources) > 1)
         where = asked.conditions(utc_ms())
-        answers = {source.name: _explained(source.find(where, at_once=limit), where) for source in sources}
+        answers = {source.name: _explained(source.find(where, limit=limit), where) for source in sources}
         failed = await ask(answers, taker.take)
     taker.end(whole=not failed)
     if failed:

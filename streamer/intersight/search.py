@@ -33,7 +33,13 @@ class Found:
 
 
 async def find(
-    client: Client, paging: Paging, where: Sequence[str], *, page_size: int, clock: Callable[[], int]
+    client: Client,
+    paging: Paging,
+    where: Sequence[str],
+    *,
+    page_size: int,
+    clock: Callable[[], int],
+    limit: int | None = None,
 ) -> AsyncGenerator[Found, None]:
     """All tokens that meet these conditions, by Moid as a rule; each once.
 
@@ -43,11 +49,12 @@ async def find(
         where: conditions of `$filter`.
         page_size: rows to ask for at a time, at most 1000.
         clock: ms UTC.
+        limit: how many are enough; a page may hold more.
 
     Raises:
         Rejected: what `walk` or `read_by_offset` raise; then there may be more tokens than those handed over.
     """
-    reading = Reading(client, {}, size=page_size, clock=clock, journal=Journal(), where=where)
+    reading = Reading(client, {}, size=min(page_size, limit or page_size), clock=clock, journal=Journal(), where=where)
     shown: set[str] = set()
     total = 0
     if paging.by_keyset(clock()):
@@ -57,6 +64,8 @@ async def find(
                     total = total or page.count or 0
                     shown.update(page.moids)
                     yield Found(tuple(row.token for row in page.rows), total)
+                    if limit is not None and len(shown) >= limit:
+                        return
         except Disproved as why:
             paging.disproved(why, clock())
         else:

@@ -95,18 +95,17 @@ class IntersightSource:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged
 
-    def find(self, where: Sequence[str], *, at_once: int | None = None) -> AsyncGenerator[Found, None]:
+    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Found, None]:
         """The tokens that meet these conditions of `$filter`, all of them, as they come.
 
         Args:
             where: none for all tokens of the account.
-            at_once: how many to ask for at a time; None: as configured, and never more.
+            limit: how many are enough.
 
         Raises:
             Rejected: not all of them could be read; those handed over until then are true.
         """
-        size = min(self._page_size, at_once or self._page_size)
-        return find(self._client, self._paging, where, page_size=size, clock=self._clock)
+        return find(self._client, self._paging, where, page_size=self._page_size, clock=self._clock, limit=limit)
 
     async def snapshot(self, known: Mapping[bytes, str], where: Sequence[str] = ()) -> Snapshot:
         """All tokens of the account, complete, or all that meet some conditions of `$filter`.
