@@ -117,7 +117,7 @@ async def ended(environ: Mapping[str, str], *arguments: str) -> tuple[int | None
 
 
 async def on_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    """Status and screen of a process on a terminal of 120 columns; how letters are drawn is left out."""
+    """Status and screen of a process on a terminal of 120 columns; what draws the table and the bar is left out."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, **environ, "TERM": "xterm", "COLUMNS": "120"}
     started = await asyncio.create_subprocess_exec(
@@ -129,4 +129,4 @@ async def on_terminal(environ: Mapping[str, str], *arguments: str) -> tuple[int,
         while read := await asyncio.to_thread(os.read, ours, 65536):
             shown += read
     os.close(ours)
-    return await started.wait(), re.sub(r"\x1b\[[\d;]*m", "", shown.decode())
+    return await started.wait(), re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown.decode())

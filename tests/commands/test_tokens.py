@@ -67,9 +67,8 @@ async def test_a_text_lists_the_tokens_that_have_it(name: str) -> None:
     there = world(60, seed=11)
     async with accounts(environ, prod=there):
         for value in values(there, name):
-            assert await moids(environ, option(name), value) == having(
-                there, name, lambda has, value=value: has == value
-            )
+            wanted = having(there, name, partial(operator.eq, value))
+            assert await moids(environ, option(name), value) == wanted
         assert await moids(environ, option(name), "nobody's") == []
 
 
