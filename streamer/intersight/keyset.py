@@ -41,21 +41,24 @@ async def read_by_moid(reading: Reading, paging: Paging, clock: Callable[[], int
     return reading.snapshot()
 
 
-async def walk(reading: Reading, paging: Paging, clock: Callable[[], int]) -> AsyncGenerator[Page, None]:
+async def walk(
+    reading: Reading, paging: Paging, clock: Callable[[], int], after: str | None = None
+) -> AsyncGenerator[Page, None]:
     """Each page once it is proven; all that was asked for has been shown when it ends without an error.
 
     Args:
         reading: does the asking.
         paging: whether the filter must be tried out; told how that went well.
         clock: ms UTC.
+        after: a Moid to begin behind; None for the beginning.
 
     Raises:
         Disproved: the service cannot be paged so; the pages shown until then are true.
         Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.page`
             raises.
     """
-    page = await _proven(reading)
-    if _is_full(page, reading) and paging.wants_proof(clock()):
+    page = await _proven(reading, after)
+    if after is None and _is_full(page, reading) and paging.wants_proof(clock()):
         page = await _tried_out(reading, page, paging, clock)
     yield page
     while _is_full(page, reading):

@@ -38,7 +38,7 @@ async def pages_of(app: Account, *, size: int = 3, paging: Paging | None = None)
 async def test_each_page_comes_once_it_is_proven() -> None:
     """In order, with the number of all from the first page on; the last one is the one that is not full."""
     assert await pages_of(Account(set(MOIDS))) == [(MOIDS[:3], 7), (MOIDS[3:6], 7), (MOIDS[6:], 7)]
-    assert await pages_of(Account(set())) == [([], 0)]
+    assert await pages_of(Account(set())) == []
 
 
 async def test_a_page_is_out_before_the_next_is_asked_for() -> None:
@@ -76,6 +76,47 @@ async def test_an_answer_that_is_not_whole_ends_in_an_error() -> None:
         await pages_of(Account(set(MOIDS), spoil=short))
 
     assert caught.value.reason == "short_page"
+
+
+def once(number: int, shown: Shown) -> Spoil:
+    """A lie told to the request of this number, counted from 0, and never again."""
+    return lambda asked, honest: shown if asked.number == number else honest
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_one_empty_page_does_not_end_it(number: int) -> None:
+    """A page that says that there is nothing (more), and counts so, is believed when it says so twice."""
+    found = await pages_of(Account(set(MOIDS), spoil=once(number, Shown([], 0))))
+
+    assert [moid for page, _ in found for moid in page] == MOIDS
+
+
+async def test_one_empty_answer_by_offset_does_not_end_it() -> None:
+    """Nor there, where no other page could contradict it."""
+    paging = Paging("test")
+    paging.disproved(Disproved("a test"), NOW)
+
+    assert await pages_of(Account(set(MOIDS), spoil=once(0, Shown([], 0))), paging=paging) == [(MOIDS, 7)]
+
+
+async def test_tokens_that_go_meanwhile_are_no_error() -> None:
+    """The list is asked to go on once more where it ended too early; what it says twice is so."""
+    app = Account(set(MOIDS))
+    app.before = lambda number: app.moids.difference_update(MOIDS[5:]) if number == 1 else None
+    found = await pages_of(app)
+
+    assert [moid for page, _ in found for moid in page] == MOIDS[:5]
+    assert [asked.after for asked in app.asked] == [None, MOIDS[2], MOIDS[4]]
+
+
+async def test_enough_is_enough() -> None:
+    """No page is asked for behind the one that holds the last wanted token, and none is larger than that."""
+    app = Account(set(MOIDS))
+    async with serve(app) as url, client_of(url) as client:
+        answer = find(client, held(), (), page_size=3, clock=lambda: NOW, limit=2)
+        found = [token.moid async for part in answer for token in part.tokens]
+
+    assert (found, [asked.top for asked in app.asked]) == (MOIDS[:2], [2])
 
 
 async def test_errors_of_the_api_are_what_they_are() -> None:
