@@ -33,7 +33,7 @@ from streamer.errors import Misconfigured
 from streamer.events import Event
 from streamer.jsonform import rfc3339, without_surrogates
 from streamer.report import Report
-from streamer.tokens import DIGEST_SIZE, Extra, Tag, Token
+from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
 
 __all__ = [
     "CONTENT_TYPES",
@@ -57,6 +57,8 @@ __all__ = [
     "rfc3339",
     "schema_names",
     "schema_text",
+    "token_form",
+    "token_record",
     "unframe",
 ]
 
@@ -103,6 +105,7 @@ _HEAD: Final = binary.compiled(part(_WHOLE, None, _BEFORE))
 _TAIL: Final = binary.compiled(part(_WHOLE, _AFTER + 1, None))
 _TOKEN: Final = {"namespace": _WHOLE["namespace"]} | _WHOLE["fields"][_BEFORE]["type"][1]
 _TOKEN_WHOLE: Final = _parsed(_TOKEN)
+_TOKEN_FORM: Final = jsonform.compiled(_TOKEN)
 
 
 # Tokens...
@@ -139,6 +142,18 @@ def decode_token(datum: bytes) -> Token:
             "extras": tuple(Extra(**extra) for extra in record["extras"]),
         }
     )
+
+
+def token_record(token: Token) -> dict[str, Any]:
+    """A token as a decoded event shows it in `after`: instants in ms, nested records as dicts."""
+    record = {name: getattr(token, name) for name in TOKEN_FIELDS}
+    return record | {name: [_shallow(one) for one in record[name]] for name in ("tags", "extras")}
+
+
+def token_form(token: Token) -> dict[str, Any]:
+    """A token in the one JSON form, as a value."""
+    form: dict[str, Any] = _TOKEN_FORM(token_record(token))
+    return form
 
 
 def digest(data: bytes) -> bytes:

@@ -95,12 +95,16 @@ def _deletion(event: Event) -> str:
     return printable(event["delete_cause"] or "gone") + (f" by {short(by)}" if by else "")
 
 
+def steps(fields: Sequence[str], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Each changed field of a token from what to what; ModTime says nothing beside others."""
+    names = [name for name in fields if name != "mod_time"] or fields
+    return ", ".join(f"{printable(name)} {_step(name, before.get(name), after.get(name))}" for name in names)
+
+
 def _modification(event: Event) -> str:
-    """The kinds of change, then each field from what to what; ModTime says nothing beside others."""
-    before, after = event["before"] or {}, event["after"] or {}
-    names = [name for name in event["changed_fields"] if name != "mod_time"] or event["changed_fields"]
-    fields = ", ".join(f"{printable(name)} {_step(name, before.get(name), after.get(name))}" for name in names)
-    return f"{printable('+'.join(event['change_kinds']))}: {fields}"
+    """The kinds of change, then what changed."""
+    told = steps(event["changed_fields"], event["before"] or {}, event["after"] or {})
+    return f"{printable('+'.join(event['change_kinds']))}: {told}"
 
 
 def _step(name: str, before: Any, after: Any) -> str:

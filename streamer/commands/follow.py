@@ -18,10 +18,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -44,6 +43,7 @@ from streamer.printable import printable
 from streamer.registry import Registry
 from streamer.settings import quantities
 from streamer.siem.forms import FORMS
+from streamer.stdout import put, until_nobody_reads
 from streamer.stop import Stop
 
 FORM_OF: Final[Mapping[str, str]] = {"ndjson": "json", "ocsf": "ocsf", "ecs": "ecs"}
@@ -128,7 +128,7 @@ def command(
     write = _writer(output)
     options = {"from_beginning": from_beginning, "since": since, "group": group, "until_end": until_end}
     gc.set_threshold(COLLECT_AFTER)
-    with _until_nobody_reads():
+    with until_nobody_reads():
         skipped = asyncio.run(_print(settings, write, Wanted(moids, types), options))
         if skipped and until_end:
             raise Undecodable(f"{skipped} records are no events; their places are told above")
@@ -192,16 +192,11 @@ def _writer(output: str) -> Write:
     """What writes events, and returns when their lines are out of our hands."""
     if output in FORM_OF:
         form = FORMS[FORM_OF[output]]
-        return lambda events: _put(map(form, events))
+        return lambda events: put(map(form, events))
     if not sys.stdout.isatty():
-        return lambda events: _put(lines.plain(lines.of(event)).encode(errors="replace") for event in events)
+        return lambda events: put(lines.plain(lines.of(event)).encode(errors="replace") for event in events)
     console = Console(file=sys.stdout, highlight=False)
     return lambda events: console.print(*(_row(lines.of(event)) for event in events))
-
-
-def _put(made: Iterable[bytes]) -> None:
-    sys.stdout.buffer.write(b"".join(line + b"\n" for line in made))
-    sys.stdout.buffer.flush()
 
 
 def _row(line: lines.Line) -> Table:
@@ -219,12 +214,3 @@ def _row(line: lines.Line) -> Table:
         Text.assemble((line.what, colour), "  ", (line.moid, "dim")),
     )
     return row
-
-
-@contextlib.contextmanager
-def _until_nobody_reads() -> Iterator[None]:
-    """A closed pipe is the reader's way to say that it has enough: a clean end, with nothing left to flush."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

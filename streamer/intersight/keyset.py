@@ -18,7 +18,8 @@ Rejected: to walk anew from the beginning, which a large account with a fault in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from itertools import pairwise
 
 from streamer.errors import ApiError, Rejected
@@ -32,27 +33,37 @@ _BAD_REQUEST = 400
 
 
 async def read_by_moid(reading: Reading, paging: Paging, clock: Callable[[], int]) -> Snapshot:
-    """All tokens, in one walk.
+    """All tokens, in one walk; arguments and errors are those of `walk`, and `wrong_account`."""
+    pages = reading.begin("keyset")
+    async with aclosing(walk(reading, paging, clock)) as walked:
+        async for page in walked:
+            pages.take(page)
+    return reading.snapshot()
+
+
+async def walk(
+    reading: Reading, paging: Paging, clock: Callable[[], int], after: str | None = None
+) -> AsyncGenerator[Page, None]:
+    """Each page once it is proven; all that was asked for has been shown when it ends without an error.
 
     Args:
         reading: does the asking.
         paging: whether the filter must be tried out; told how that went well.
         clock: ms UTC.
+        after: a Moid to begin behind; None for the beginning.
 
     Raises:
-        Disproved: the service cannot be paged so.
-        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; `wrong_account`; and what
-            `Reading.page` raises.
+        Disproved: the service cannot be paged so; the pages shown until then are true.
+        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.page`
+            raises.
     """
-    pages = reading.begin("keyset")
-    page = await _proven(reading)
-    if _is_full(page, reading) and paging.wants_proof(clock()):
+    page = await _proven(reading, after)
+    if after is None and _is_full(page, reading) and paging.wants_proof(clock()):
         page = await _tried_out(reading, page, paging, clock)
-    pages.take(page)
+    yield page
     while _is_full(page, reading):
         page = await _proven(reading, page.moids[-1])
-        pages.take(page)
-    return reading.snapshot()
+        yield page
 
 
 def _is_full(page: Page, reading: Reading) -> bool:

@@ -5,13 +5,14 @@ Nothing here judges whether a page belongs to the walk; the room that asked for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
+from streamer.intersight.question import all_of
 from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, Spellings, read_page
 from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
@@ -29,7 +30,8 @@ class Reading:
         size: rows to ask for at a time.
         clock: ms UTC.
         journal: of all its requests.
-        spellings: what other bytes of rows mean; added to.
+        spellings: what other bytes of rows mean, added to; None: nothing is remembered from snapshot to snapshot.
+        where: conditions of `$filter` that all its rows meet; none for all tokens.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class Reading:
         size: int,
         clock: Callable[[], int],
         journal: Journal,
-        spellings: Spellings,
+        spellings: Spellings | None = None,
+        where: Sequence[str] = (),
     ) -> None:
         self.size = size
+        self._where = where
         self._client = client
         self._known = known
         self._clock = clock
@@ -63,7 +67,8 @@ class Reading:
         """
         query = [("$top", str(top))]
         query += [] if skip is None else [("$skip", str(skip))]
-        query += [] if after is None else [("$filter", f"Moid gt '{after}'")]
+        conditions = [*self._where, *([] if after is None else [f"Moid gt '{after}'"])]
+        query += [("$filter", all_of(conditions))] if conditions else []
         query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
         reply = await self._client.get(PATH, query, self._journal)
         if reply.status != OK:

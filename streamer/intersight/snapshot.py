@@ -6,7 +6,7 @@ nothing can tear, as long as the service bears it; else by offset (`offset`), wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
@@ -27,8 +27,9 @@ async def read_snapshot(
     page_size: int,
     clock: Callable[[], int],
     spellings: Spellings | None = None,
+    where: Sequence[str] = (),
 ) -> Snapshot:
-    """Read all tokens of the account.
+    """Read all tokens of the account, or all that meet some conditions.
 
     Args:
         client: of the account.
@@ -37,11 +38,20 @@ async def read_snapshot(
         page_size: rows to ask for at a time, at most 1000.
         clock: ms UTC.
         spellings: what other bytes of rows mean, remembered from snapshot to snapshot.
+        where: conditions of `$filter`.
 
     Raises:
         Rejected: with `walk` telling how far the last walk came: what `read_by_moid` or `read_by_offset` raise.
     """
-    reading = Reading(client, known, size=page_size, clock=clock, journal=Journal(), spellings=spellings or Spellings())
+    reading = Reading(
+        client,
+        known,
+        size=page_size,
+        clock=clock,
+        journal=Journal(),
+        spellings=spellings,
+        where=where,
+    )
     try:
         if paging.by_keyset(clock()):
             try:

@@ -7,7 +7,7 @@ the next (how the account can be paged, what it answered before) is only ever us
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
 from streamer.intersight.rows import Spellings
+from streamer.intersight.search import Found, find
 from streamer.intersight.servertime import ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
@@ -96,11 +97,24 @@ class IntersightSource:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """All tokens of the account, complete.
+    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Found, None]:
+        """The tokens that meet these conditions of `$filter`, all of them, as they come.
+
+        Args:
+            where: none for all tokens of the account.
+            limit: how many are enough.
+
+        Raises:
+            Rejected: not all of them could be read; those handed over until then are true.
+        """
+        return find(self._client, self._paging, where, page_size=self._page_size, clock=self._clock, limit=limit)
+
+    async def snapshot(self, known: Mapping[bytes, str], where: Sequence[str] = ()) -> Snapshot:
+        """All tokens of the account, complete, or all that meet some conditions of `$filter`.
 
         Args:
             known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
+            where: the conditions.
 
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
@@ -112,6 +126,7 @@ class IntersightSource:
             page_size=self._page_size,
             clock=self._clock,
             spellings=self._spellings,
+            where=where,
         )
         ends = [end(moids) for moids in (seen.unchanged, seen.rows) if moids for end in (min, max)]
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
