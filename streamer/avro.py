@@ -56,6 +56,7 @@ __all__ = [
     "rfc3339",
     "schema_names",
     "schema_text",
+    "token_datum",
     "unframe",
 ]
 
@@ -136,6 +137,11 @@ def decode_token(datum: bytes) -> Token:
             "extras": tuple(Extra(**extra) for extra in record["extras"]),
         }
     )
+
+
+def token_datum(record: Mapping[str, Any]) -> bytes:
+    """The bare Avro datum of a token as a decoded event has it."""
+    return _written(_TOKEN_WHOLE, record)
 
 
 def digest(data: bytes) -> bytes:
