@@ -1,24 +1,35 @@
-"""Who relays which partition number: the members of one consumer group share the numbers out among them.
+"""Who has which partition number: the members of one consumer group share the numbers out among them.
 
-A number is that of a partition in every input topic at once, because its transactional id is one. This room must never
-read a record, and never take membership for safety: a member that was frozen believes for a while that it still owns
-what another one has by now. Membership says who should try; the fence of the transactional id says who may.
+Workers share `P.state`, relays share their inputs. A number is that of a partition in every topic of the group at once,
+because its transactional id is one. This room must never read a record, and never take membership for safety: a member
+that was frozen believes for a while that it still owns what another one has by now. Membership says who should try; the
+fence of the transactional id says who may.
 
 Question: why an assignor of our own? Kafka's range assignor gives same-numbered partitions to one member only as long
 as all topics have as many; while an operator adds partitions, topic after topic, it would not, and two members would
 fence each other. Choice: numbers are shared out, not partitions, and separately among the members that read the same
-topics. As its name is its own, no consumer of another kind can join the group.
+topics: so deployments with different prefixes may have one group. As its name is its own, no consumer of another kind
+can join the group.
 
 Question: what happens to a number that its owner keeps in a rebalance? Choice: it is taken and given like all others,
-and whoever has it begins anew: opens, reads the offsets, goes on. It costs some 50 ms and leaves one way to begin.
+and whoever has it begins anew: opens, reads, goes on. It costs some 50 ms and leaves one way to begin.
+
+Question: how is ownership tested right before a writer opens, since a writer that opens late fences the rightful owner?
+Choice: `Share.make_sure`. A share that was taken is over for good. A process that stood still for half of a session,
+which it sees by its own monotonic clock, opens nothing until it has had the time to hear from the group. Rejected: to
+ask the broker each time; the answer may be stale by the time the writer opens, and safety is the fence's business.
+
+Question: who waits for a member that was killed? Choice: nobody on its own machine (`departed`), all others until its
+session is over. Rejected: static members; see there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -27,18 +38,20 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-from streamer.errors import StreamerError, Unready
+from streamer.errors import Doubt, StreamerError, Unready
+from streamer.kafka import departed
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.stop import Stop, Stopped
 
-SESSION_MS: Final = 6_000  # a member that is silent for so long is out; brokers allow no less, unless told to
+SESSION_S: Final = 6.0  # a member that is silent for so long is out; brokers allow no less, unless told to
 HEARTBEAT_MS: Final = 1_000  # how late one learns that it is out, or that the others gather anew
 REBALANCE_MS: Final = 40_000  # for all to end what they have in hand
 RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
 TURN_MS: Final = 200  # one look at the group: how late a new share is seen
+LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
 
 
 class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
@@ -88,24 +101,29 @@ class Membership:
         connection: where Kafka is.
         group: its name.
         topics: what it reads; all must exist.
+        session_s: a member that is silent for so long is out.
 
     Raises:
         Misconfigured: this user may not use the group; by any call.
         Unready: Kafka does not answer, or another kind of consumer has the group; by any call.
     """
 
-    def __init__(self, connection: Connection, group: str, topics: Sequence[str]) -> None:
+    def __init__(
+        self, connection: Connection, group: str, topics: Sequence[str], *, session_s: float = SESSION_S
+    ) -> None:
         self._connection = connection
         self._group = group
         self._topics = tuple(topics)
+        self._session_s = session_s
         self._consumer: AIOKafkaConsumer = connection.consumer(
             group_id=group,
             auto_offset_reset="latest",  # it never reads
             partition_assignment_strategy=(ByNumber,),
-            session_timeout_ms=SESSION_MS,
+            session_timeout_ms=round(session_s * 1000),
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
+            client_id=departed.client_id(),
         )
         self._share: Share | None = None
         self._failure: StreamerError | None = None
@@ -125,13 +143,14 @@ class Membership:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._share is not None:
+            self._share.take()
             self._share.released.set()
         await close(self._consumer)
 
     async def share(self) -> Share:
         """What the group gives us next; wait for it."""
         while self._share is None or self._share.over.requested:
-            await self._poll()
+            await self._shared_out()
         share = self._share
         with self._connection.reaching(f"see the topics of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
@@ -150,20 +169,45 @@ class Membership:
                 async with stop.allows(0), share.over.allows(0):
                     while True:
                         await self._poll()
+                        share.beat()
             except StreamerError as error:
                 self._failure = error
         share.over.request()
 
     def check(self) -> None:
-        """Raise what ended `attend`."""
+        """Raise what the client met in `attend` or while there was no share."""
         if self._failure is not None:
             raise self._failure
+
+    def partitions(self, topic: str) -> int:
+        """How many a topic has by now; 0 while that is not known."""
+        return len(self._consumer.partitions_for_topic(topic) or ())
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The group's offsets, as Kafka has them now; None where there is none."""
         with self._connection.reaching(f"ask for the offsets of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
                 return {at: await self._consumer.committed(at) for at in partitions}
+
+    async def _shared_out(self) -> None:
+        """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""
+        async with asyncio.TaskGroup() as beside:
+            usher = beside.create_task(self._show_out())
+            try:
+                while self._share is None or self._share.over.requested:
+                    await self._poll()
+            except StreamerError as error:
+                self._failure = error
+            finally:
+                usher.cancel()
+        self.check()
+
+    async def _show_out(self) -> None:
+        while not self._connection.embedded:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(Unready, TimeoutError):  # then all wait for the session
+                async with asyncio.timeout(CALL_LIMIT_S):
+                    await departed.show_out(self._connection, self._group)
 
     async def _poll(self) -> None:
         """One look: it keeps the membership alive, and raises what the client has met in the background."""
@@ -178,12 +222,12 @@ class Membership:
         for at in sorted(partitions):
             lanes[at.partition].append(at)
             self._consumer.pause(at)
-        self._share = Share(dict(lanes))
+        self._share = Share(dict(lanes), session_s=self._session_s)
 
     async def taken(self) -> None:
         """They are not ours any more: wait, within limits, until what is in hand is done."""
         if self._share is not None:
-            self._share.over.request()
+            self._share.take()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     await self._share.released.wait()
@@ -198,10 +242,50 @@ class Share:
         released: set by whoever works on it, once nothing of it is in hand any more.
     """
 
-    def __init__(self, lanes: Mapping[int, list[TopicPartition]]) -> None:
+    def __init__(
+        self,
+        lanes: Mapping[int, list[TopicPartition]],
+        *,
+        session_s: float = SESSION_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lanes = lanes
         self.over = Stop()
         self.released = asyncio.Event()
+        self._session_s = session_s
+        self._monotonic = monotonic
+        self._taken = False
+        self._awake_at = monotonic()
+        self._sure_from = self._awake_at
+
+    def take(self) -> None:
+        """It is somebody else's now, or nobody's: what is in hand may be finished, nothing may be begun."""
+        self._taken = True
+        self.over.request()
+
+    def beat(self) -> None:
+        """Somebody is awake; whoever works on the share or waits for its end says so all the time."""
+        now = self._monotonic()
+        if now - self._awake_at > self._session_s / 2:  # frozen; by two heartbeats from now the group has told us
+            self._sure_from = now + 2 * HEARTBEAT_MS / 1000
+        self._awake_at = now
+
+    def check(self) -> None:
+        """Raise `Stopped` if the share was taken; for what a fence makes safe, such as a commit."""
+        if self._taken:
+            raise Stopped
+
+    def make_sure(self) -> None:
+        """For what only the owner may do, such as to open a writer.
+
+        Raises:
+            Stopped: the share was taken.
+            Doubt: we stood still for so long that it may have been; soon we know.
+        """
+        self.check()
+        self.beat()
+        if self._monotonic() < self._sure_from:
+            raise Doubt("this process stood still, and does not know yet whether its partitions are still its own")
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped there
