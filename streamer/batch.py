@@ -116,6 +116,19 @@ def obeyed(source: str, row: SourceRow, now: int) -> Batch:
     return _batch(source, now, row)
 
 
+def forgotten(source: str, state: SourceState) -> tuple[Record, ...]:
+    """The end of all that is known of a source: every row a tombstone, its own the last, and no event.
+
+    They belong into one transaction, however many there are: half a state would be taken for a whole one.
+    """
+    keys = (
+        *(token_key(source, moid) for moid in state.tokens),
+        *(user_key(source, moid) for moid in state.users),
+        source_key(source),
+    )
+    return tuple(Record(STATE, key, None) for key in keys)
+
+
 def rejected(form: Form, row: SourceRow, report: Report) -> Batch:
     """A poll that must not be believed: its report, and nothing changes."""
     return _batch(report.source, report.finished_at, row, report=(report, form))

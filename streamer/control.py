@@ -164,6 +164,14 @@ def verdict(
     return Answer(command.command_id, REFUSED, "; ".join(differences)) if differences else None
 
 
+def verdict_unpolled(command: Command, row: SourceRow, now: int, *, source: str) -> Answer | None:
+    """As `verdict`, of a source that no worker polls: nothing can be looked up there, so it may only be forgotten."""
+    if command.action in (RELEASE, DISCARD):
+        text = "no worker polls this source: put it back into the configuration first, or forget it"
+        return Answer(command.command_id, REFUSED, text)
+    return verdict(command, row, (), now, source=source, configured=False)
+
+
 def _differences(command: Command, row: SourceRow, now: int, source: str) -> Iterator[str]:
     if command.source != source:
         yield f"it is for source {command.source!r}, this is {source}"

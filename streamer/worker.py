@@ -20,12 +20,14 @@ from streamer.clock import utc_ms
 from streamer.config import KafkaSettings
 from streamer.cycle import Cycle
 from streamer.errors import Misconfigured, Transient
+from streamer.forgetting import Forgetter
 from streamer.gather import Source
 from streamer.health import Board, SourceHealth
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership, Share
 from streamer.kafka.ledger import Ledger
+from streamer.kafka.orders import Orders
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
 from streamer.pace import Pace
@@ -134,6 +136,7 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(membership.attend(share, stop))
+                group.create_task(self._forgetter(ledger, share).run(share.over))
                 for watch in watches:
                     group.create_task(watch.run())
         finally:
@@ -155,6 +158,12 @@ class Worker:
         for name in names:
             self._board.sources.pop(name, None)
             self._board.missing.pop(name, None)
+
+    def _forgetter(self, ledger: Ledger, share: Share) -> Forgetter:
+        """For the sources of our partitions that stand in no configuration any more."""
+        heard = self._layout.state if self._layout.control is None else self._layout.control
+        orders = Orders(self._connection, self._names.control, [n for n in share.lanes if n < heard])
+        return Forgetter(orders, ledger, self._accounts.keys(), utc_ms)
 
     def _ledger(self, sources: Sequence[str], share: Share) -> Ledger:
         return Ledger(

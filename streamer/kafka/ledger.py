@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, Protocol
 
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
@@ -83,24 +83,29 @@ class Ledger:
         self._names = names
         self._layout = layout
         self._homes = {source: partition_of(source.encode(), layout.state) for source in sources}
-        topics = (*names.written(all_topic=layout.all_topic), names.snapshots, names.state)
-        self._shards = {
-            number: Shard(
-                Writer(
-                    connection, f"{names.state}-{number}", compression=compression, timeout_s=timeout_s, topics=topics
-                ),
-                self._reader(connection, number),
-                name=f"partition {number} of {names.state}",
-                ownership=ownership,
-                sleep=sleep,
-            )
-            for number in sorted(set(self._homes.values()))
-        }
+        self._topics = (*names.written(all_topic=layout.all_topic), names.snapshots, names.state)
+        self._compression = compression
+        self._timeout_s = timeout_s
+        self._ownership = ownership
+        self._sleep = sleep
+        self._shards = {number: self._shard(number) for number in sorted(set(self._homes.values()))}
         self._inboxes = {
             number: Inbox(connection, names.control, number)
             for number in self._shards
             if layout.control is None or number < layout.control
         }
+
+    @asynccontextmanager
+    async def with_one_more(self, source: str) -> AsyncIterator[None]:
+        """While the block lasts, a source that nobody polls is among ours; its partition must be, too."""
+        home = partition_of(source.encode(), self._layout.state)
+        self._homes[source] = home
+        shard = self._shards.setdefault(home, self._shard(home))
+        try:
+            yield
+        finally:
+            del self._homes[source]
+            await shard.leave(source)
 
     async def restore(self, source: str) -> SourceState:
         """What the log says of a source; from now on it may commit.
@@ -128,6 +133,11 @@ class Ledger:
         )
         await self._shards[home].commit(source, records, own or b"")
 
+    async def forget(self, source: str, ends: Sequence[Record], timestamp: int) -> None:
+        """Write the ends of all rows of a source in one transaction; raises as `commit` does."""
+        home = self._homes[source]
+        await self._shards[home].commit(source, [self._addressed(one, home, timestamp) for one in ends], b"")
+
     async def commands(self, source: str, after: int | None) -> Found:
         """The control commands for a source from offset `after` to the present end; see `Inbox.commands`.
 
@@ -149,9 +159,24 @@ class Ledger:
             partition = partition_of(record.key, count)
         return Outgoing(self._names.of(record.topic), partition, record.key, record.value, timestamp, record.headers)
 
-    def _reader(self, connection: Connection, number: int) -> Callable[[], Awaitable[dict[str, Restored]]]:
+    def _shard(self, number: int) -> Shard:
+        return Shard(
+            Writer(
+                self._connection,
+                f"{self._names.state}-{number}",
+                compression=self._compression,
+                timeout_s=self._timeout_s,
+                topics=self._topics,
+            ),
+            lambda: self._read(number),
+            name=f"partition {number} of {self._names.state}",
+            ownership=self._ownership,
+            sleep=self._sleep,
+        )
+
+    def _read(self, number: int) -> Awaitable[dict[str, Restored]]:
         sources = [source for source, home in self._homes.items() if home == number]
-        return lambda: restore(connection, self._names.state, number, sources)
+        return restore(self._connection, self._names.state, number, sources)
 
 
 class Shard:
@@ -205,6 +230,12 @@ class Shard:
             with self._fencing():
                 await self._writer.commit(records)
             self._current[source] = own
+
+    async def leave(self, source: str) -> None:
+        """A source is none of ours any more."""
+        async with self._lock:
+            self._current.pop(source, None)
+            self._waiting.pop(source, None)
 
     async def close(self) -> None:
         """Drop the writer."""
