@@ -46,6 +46,7 @@ class KafkaChecks:
         await ask(EDGE, "right to write", self._write, needs=["topics", "transactions"])
         await ask(EDGE, "right to read", self._read, needs=["topics"])
         await ask(EDGE, "transactional ids", self._ids, needs=["transactions"])
+        await ask(EDGE, "group", self._group, needs=["connection"])
 
     @property
     def _connection(self) -> Connection:
@@ -104,6 +105,15 @@ class KafkaChecks:
             f"{self._names.state}-0 to -{self._settings.state_partitions - 1} cannot be tried without fencing a worker",
             UNPROVEN,
             f"grant Write and Describe on transactional ids with the prefix {self._names.prefix}",
+        )
+
+    async def _group(self) -> Answer:
+        group = self._settings.group
+        await probe.describable(self._connection, group)
+        return Answer(
+            f"{group} may be seen; whether it may be joined cannot be tried without disturbing its workers",
+            UNPROVEN,
+            f"grant Read on group {group}",
         )
 
     @property

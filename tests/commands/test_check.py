@@ -76,6 +76,7 @@ async def test_nothing_is_made_before_the_first_start(here: Installation, tmp_pa
         "kafka: right to write",
         "kafka: right to read",
         "kafka: transactional ids",
+        "kafka: group",
     ]
     assert all(line["took_ms"] >= 0 for line in lines.values())
 
@@ -93,7 +94,7 @@ async def test_the_live_service_is_not_disturbed(here: Installation, tmp_path: P
     await here.process.says(ACCEPTED, here.process.said().count(ACCEPTED) + 2)
 
     assert (told.exit_code, of(lines, "failed"), of(lines, "not tried")) == (0, [], []), told.stdout
-    assert of(lines, "unproven") == ["kafka: transactional ids"]
+    assert of(lines, "unproven") == ["kafka: transactional ids", "kafka: group"]
     assert lines["kafka", "right to write"]["detail"] == "to 5 topics, proven without a record"
     assert await asyncio.to_thread(ends, bootstrap, still, "read_uncommitted") == before
     after = await asyncio.to_thread(lambda: admin(bootstrap).list_consumer_groups().result(10).valid)
@@ -110,7 +111,7 @@ async def test_lines_for_a_person(here: Installation, tmp_path: Path) -> None:
     told = await asyncio.to_thread(CliRunner().invoke, command, call, obj=Invocation({}))
 
     assert isinstance(told.exception, CheckFailed)
-    assert str(told.exception) == "1 of 21 checks failed: prod: tokens"
+    assert str(told.exception) == "1 of 22 checks failed: prod: tokens"
     (line, hint) = told.stdout.split("prod: tokens: ")[1].splitlines()[:2]
     assert "answered 403" in line
     assert hint.strip().startswith("hint: give the identity a role that may read iam.OAuthToken")

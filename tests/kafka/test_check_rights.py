@@ -25,7 +25,12 @@ CONFIGS = AclOperation.DESCRIBE_CONFIGS
 async def asked(broker: Broker, prefix: str) -> Mapping[str, Line]:
     """What Alice is told, by question."""
     lines: list[Line] = []
-    settings = KafkaSettings(bootstrap_servers=(broker.at("SASL_PLAINTEXT"),), topic_prefix=prefix, state_partitions=1)
+    settings = KafkaSettings(
+        bootstrap_servers=(broker.at("SASL_PLAINTEXT"),),
+        topic_prefix=prefix,
+        state_partitions=1,
+        group=f"{prefix}-workers",
+    )
     checks = KafkaChecks(Checklist(lines.append, asyncio.get_running_loop().time), settings)
     await checks.offline()
     checks._made = alice(broker)  # her password is the test's, and in no file
@@ -69,6 +74,7 @@ async def test_one_right_after_another(guarded: Broker, prefix: str, topics: tup
     nothing = await asked(guarded, prefix)
     let_alice(guarded, ResourceType.TOPIC, prefix, DESCRIBE, CONFIGS, beginning=True)
     let_alice(guarded, ResourceType.TRANSACTIONAL_ID, f"{prefix}.", WRITE, DESCRIBE, beginning=True)
+    let_alice(guarded, ResourceType.GROUP, f"{prefix}-workers", READ)
     looks = await asked(guarded, prefix)
     for topic in topics[:1] + topics[2:-1]:
         let_alice(guarded, ResourceType.TOPIC, topic, WRITE)
@@ -79,11 +85,13 @@ async def test_one_right_after_another(guarded: Broker, prefix: str, topics: tup
     all_granted = await asked(guarded, prefix)
 
     assert (nothing["topics"].outcome, nothing["transactions"].outcome) == ("failed", "failed")
+    assert (nothing["group"].outcome, looks["group"].outcome) == ("failed", "unproven")
     assert looks["right to write"].detail == f"this user may not write to {', '.join(sorted(topics[:-1]))}"
     assert looks["right to read"].outcome == "failed"
     assert lacks_one["right to write"].detail == f"this user may not write to {topics[1]}"
     assert topics[-1] in lacks_one["right to read"].detail
     assert [(line.name, line.outcome) for line in all_granted.values() if line.outcome not in ("ok", "warning")] == [
-        ("transactional ids", "unproven")
+        ("transactional ids", "unproven"),
+        ("group", "unproven"),
     ]
     assert await asyncio.to_thread(ends, guarded.bootstrap, topics, "read_uncommitted") == before
