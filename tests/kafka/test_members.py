@@ -11,10 +11,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from streamer.kafka import departed
+from streamer.kafka import members
 from streamer.kafka.connection import Connection
-from streamer.kafka.departed import client_id, is_gone
-from streamer.kafka.group import Membership, Share
+from streamer.kafka.group import Membership
+from streamer.kafka.members import GATHERING, client_id, is_gone, roster, show_out
+from streamer.kafka.share import Share
 from tests.kafka.relay.stage import Bench
 from tests.kafka.stage import make
 from tests.services.jvm import die_with_parent
@@ -25,7 +26,7 @@ LIMIT_S = 30.0  # less than a group waits for whoever is alive but does not come
 MEMBER = f"""
 import asyncio, sys
 from streamer.kafka.connection import Connection
-from streamer.kafka.departed import client_id
+from streamer.kafka.members import client_id
 from streamer.kafka.group import Membership
 
 async def main(bootstrap, group, topic):
@@ -65,7 +66,7 @@ async def line(running: asyncio.subprocess.Process) -> str:
 async def test_a_process_is_known_by_more_than_its_number() -> None:
     """It lives while it runs or stands still; it is gone once it ended, and when its number is another's."""
     assert not is_gone(client_id())
-    code = "from streamer.kafka.departed import client_id; print(client_id(), flush=True); input()"
+    code = "from streamer.kafka.members import client_id; print(client_id(), flush=True); input()"
     async with process(code) as running:
         name = await line(running)
         running.send_signal(signal.SIGSTOP)
@@ -116,7 +117,7 @@ def test_whoever_is_not_of_here_lives(name: str) -> None:
 def test_without_a_process_table_all_are_called_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then nobody is ever taken for dead."""
     name = client_id()
-    monkeypatch.setattr(departed, "BOOT", departed.PROC / "not-there")
+    monkeypatch.setattr(members, "BOOT", members.PROC / "not-there")
 
     assert client_id() == "streamer"
     assert not is_gone(name)
@@ -148,7 +149,7 @@ async def test_a_member_that_stands_still_is_waited_for(kafka: Given, prefix: st
         running.send_signal(signal.SIGSTOP)
         async with asyncio.TaskGroup() as tasks:
             coming = tasks.create_task(joined(bench, group, until=2))
-            await departed_looked(bench, group)
+            await looked_at(bench, group)
             assert not coming.done()
             running.send_signal(signal.SIGCONT)
         assert (await line(running)).endswith(" 2")
@@ -164,19 +165,11 @@ async def joined(bench: Bench, group: str, until: int = 4) -> Share:
         return share
 
 
-async def departed_looked(bench: Bench, group: str) -> None:
-    """Look at the group once more, when it waits: nobody is shown out."""
+async def looked_at(bench: Bench, group: str) -> None:
+    """Once it waits, look at the group as its members do: nobody is shown out."""
     connection = Connection((bench.bootstrap,))
-    admin = connection.admin()
-    await admin.start()
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            while True:
-                state, members = await departed._described(admin, group, await admin.find_coordinator(group))
-                if state == departed.GATHERING and len(members) == 2:
-                    break
-        await departed.show_out(connection, group)
-        _, after = await departed._described(admin, group, await admin.find_coordinator(group))
-    finally:
-        await admin.close()
-    assert after == members
+    async with asyncio.timeout(LIMIT_S):
+        while (before := await roster(connection, group)).state != GATHERING or len(before.members) < 2:
+            pass
+        await show_out(connection, group)
+    assert await roster(connection, group) == before

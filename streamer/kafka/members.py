@@ -1,4 +1,4 @@
-"""Members of a group that died on this machine: shown out, so that the others need not wait for them.
+"""Who is in a group, as Kafka lists it; those that died on this machine are shown out.
 
 A member that was killed stays in its group until its session ends, and whoever comes meanwhile, such as the process
 that was started in its place, waits with all the others until then. Whether a process lives can be seen from the
@@ -16,16 +16,31 @@ for ever, so names would have to be given by hand; and they leave no group when 
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from streamer.kafka.connection import CLIENT_ID, Connection
 
 GATHERING: Final = "PreparingRebalance"  # the group waits until all it knows have come or are given up
+OK: Final = 0
+NO_GROUP: Final = 69  # Kafka says so of one that is not there yet, or not any more
+NOT_YET: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+LIMIT_S: Final = 10.0
+LOOK_AGAIN_S: Final = 0.05
 DEAD: Final = ("Z", "X")  # as proc(5) names the states of a process of which only the entry is left
 
 PROC: Final = Path("/proc")
@@ -55,33 +70,66 @@ def is_gone(client: str) -> bool:
     return _started(int(pid)) not in (None, started)
 
 
-async def show_out(connection: Connection, group: str) -> None:
-    """Take those out that are gone, if the group waits for them and we are among those that wait.
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A group: its state in Kafka's words, its members' client ids by member id, and the broker that knows it."""
 
-    Whoever looks before it has joined would leave the group empty, and brokers let an empty one wait for more members.
+    state: str
+    members: Mapping[str, str]
+    coordinator: int
+
+
+async def roster(connection: Connection, group: str) -> Roster:
+    """Who is in the group now, dead ones included; nobody, if there is no such group.
 
     Raises:
         Misconfigured, Unready: as of `Connection.reaching`.
     """
+    async with _asking(connection, group) as admin:
+        return await _roster(admin, group)
+
+
+async def show_out(connection: Connection, group: str) -> None:
+    """Take those out that are gone, if the group waits for them and we are among those that wait.
+
+    Whoever did so before it has joined would leave the group empty, and brokers let an empty one wait for more members.
+
+    Raises:
+        Misconfigured, Unready: as of `Connection.reaching`.
+    """
+    async with _asking(connection, group) as admin:
+        found = await _roster(admin, group)
+        if found.state == GATHERING and client_id() in found.members.values():
+            for member in (one for one, client in found.members.items() if is_gone(client)):
+                await admin._send_request(LeaveGroupRequest(group, member), found.coordinator)  # noqa: SLF001
+
+
+@asynccontextmanager
+async def _asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = connection.admin()
     with connection.reaching(f"look at the members of group {group}"):
         try:
-            await admin.start()
-            coordinator = await admin.find_coordinator(group)
-            state, members = await _described(admin, group, coordinator)
-            if state == GATHERING and client_id() in members.values():
-                for member in (one for one, client in members.items() if is_gone(client)):
-                    await admin._send_request(LeaveGroupRequest(group, member), coordinator)  # noqa: SLF001
+            async with asyncio.timeout(LIMIT_S):
+                await admin.start()
+                yield admin
         finally:
             await admin.close()
 
 
-async def _described(admin: AIOKafkaAdminClient, group: str, coordinator: int) -> tuple[str, dict[str, str]]:
-    """The group's state, and its members' client ids by member id."""
-    (reply,) = await admin.describe_consumer_groups([group], coordinator)
-    (told,) = reply.to_object()["groups"]
-    members: list[dict[str, Any]] = told["members"]
-    return told["state"], {member["member_id"]: member["client_id"] for member in members}
+async def _roster(admin: AIOKafkaAdminClient, group: str) -> Roster:
+    """On a new cluster this waits while the topic that groups are kept in is being made."""
+    while True:
+        try:
+            coordinator: int = await admin.find_coordinator(group)
+            (reply,) = await admin.describe_consumer_groups([group], coordinator)
+            (told,) = reply.to_object()["groups"]
+            if told["error_code"] not in (OK, NO_GROUP):
+                raise for_code(told["error_code"])(f"group {group}")
+        except NOT_YET:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        else:
+            members = {member["member_id"]: member["client_id"] for member in told["members"]}
+            return Roster(told["state"], members, coordinator)
 
 
 def _here() -> str | None:
