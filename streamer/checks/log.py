@@ -13,6 +13,7 @@ from streamer.config import KafkaSettings
 from streamer.kafka import probe
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
+from streamer.kafka.members import roster
 from streamer.kafka.topics import Names, survey
 
 EDGE = "kafka"
@@ -109,7 +110,7 @@ class KafkaChecks:
 
     async def _group(self) -> Answer:
         group = self._settings.group
-        await probe.describable(self._connection, group)
+        await roster(self._connection, group)
         return Answer(
             f"{group} may be seen; whether it may be joined cannot be tried without disturbing its workers",
             UNPROVEN,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 from streamer.errors import Misconfigured
 from streamer.kafka.connection import Connection
+from streamer.kafka.members import asking
 
-LIMIT_S: Final = 10.0
 STABLE: Final = "Stable"
 DENIED: Final = 30
 
@@ -22,14 +21,8 @@ async def owners(connection: Connection, group: str, topic: str) -> dict[int, st
         Unready: Kafka does not answer.
         Misconfigured: this user may not look at the group.
     """
-    admin = connection.admin()
-    try:
-        with connection.reaching(f"look at the members of group {group}"):
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                (reply,) = await admin.describe_consumer_groups([group])
-    finally:
-        await admin.close()
+    async with asking(connection, group) as admin:
+        (reply,) = await admin.describe_consumer_groups([group])
     (told,) = reply.to_object()["groups"]
     if told["error_code"] == DENIED:
         raise Misconfigured(f"this user may not look at group {group}", hint=f"grant Describe on group {group}")

@@ -121,23 +121,6 @@ async def readable(connection: Connection, topic: str) -> None:
         await close(consumer)
 
 
-async def describable(connection: Connection, group: str) -> None:
-    """Ask for the offsets of a consumer group, which joins nothing.
-
-    Raises:
-        Misconfigured: this user may not know the group.
-        Unready: Kafka does not answer.
-    """
-    admin = connection.admin()
-    try:
-        with connection.reaching(f"see group {group}"):
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                await administration.read_by(admin, group)
-    finally:
-        await admin.close()
-
-
 async def _asked(
     admin: AIOKafkaAdminClient, transactional_id: str, topics: Mapping[str, Sequence[int]]
 ) -> dict[TopicPartition, int]:
