@@ -7,8 +7,6 @@ registered (no event before its schema), the topics made or compared, and the wo
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -25,6 +23,7 @@ from streamer.health import Board, application
 from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
+from streamer.kafka.group import worker_name
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.pace import Pace, Places
@@ -51,7 +50,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
         Misconfigured: something a person must change; the message says what.
         Fenced: another process writes what is ours.
     """
-    owner, board = f"{platform.node()}-{os.getpid()}", Board()
+    owner, board = worker_name(), Board()
     connection = connection or Connection.of(settings.kafka)
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:

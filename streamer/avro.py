@@ -57,6 +57,7 @@ __all__ = [
     "rfc3339",
     "schema_names",
     "schema_text",
+    "token_datum",
     "token_form",
     "token_record",
     "unframe",
@@ -154,6 +155,11 @@ def token_form(token: Token) -> dict[str, Any]:
     """A token in the one JSON form, as a value."""
     form: dict[str, Any] = _TOKEN_FORM(token_record(token))
     return form
+
+
+def token_datum(record: Mapping[str, Any]) -> bytes:
+    """The bare Avro datum of a token as a decoded event has it."""
+    return _written(_TOKEN_WHOLE, record)
 
 
 def digest(data: bytes) -> bytes:

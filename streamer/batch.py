@@ -53,7 +53,7 @@ class Batch:
     Attributes:
         records: all it writes: events in the order of `sequence`, each with its row; users; the source; the report.
         timestamp: of every record: `detected_at` of its events, when the poll was judged (worker's clock, ms).
-        row: the source's own row after it.
+        row: the source's own row after it; None: all is forgotten.
         tokens: the token rows after it that differ; None: forgotten.
         report: the report among the records, if it ends a poll.
         users: the user rows after it that differ; None: forgotten.
@@ -61,7 +61,7 @@ class Batch:
 
     records: tuple[Record, ...]
     timestamp: int
-    row: SourceRow
+    row: SourceRow | None
     tokens: Mapping[str, TokenRow | None]
     report: Report | None = None
     users: Mapping[str, UserRow | None] = field(default_factory=dict)
@@ -115,6 +115,20 @@ def begin(source: str, epoch: str, configuration: str, now: int) -> Batch:
 def obeyed(source: str, row: SourceRow, now: int) -> Batch:
     """The effect of a command, with the offset of the next one: so it acts at most once."""
     return _batch(source, now, row)
+
+
+def forgotten(source: str, state: SourceState, now: int) -> Batch:
+    """The end of all that is known of a source: every row a tombstone, its own the last, and no event.
+
+    It is one transaction, however many rows there are: half a state would be taken for a whole one.
+    """
+    keys = (
+        *(token_key(source, moid) for moid in state.tokens),
+        *(user_key(source, moid) for moid in state.users),
+        source_key(source),
+    )
+    ends = tuple(Record(STATE, key, None) for key in keys)
+    return Batch(ends, now, None, dict.fromkeys(state.tokens), users=dict.fromkeys(state.users))
 
 
 def rejected(form: Form, row: SourceRow, report: Report) -> Batch:

@@ -21,7 +21,10 @@ from streamer.stop import Stopped
 
 INTERRUPTED = 130  # by Ctrl-C, as shells count
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-COMMANDS = ("demo", "run", "tokens", "follow", "relay", "deletes", "simulate", "schemas", "siem")
+COMMANDS = (
+    *("demo", "run", "check", "verify", "tokens", "follow", "relay", "deletes", "sources"),
+    *("simulate", "schemas", "siem"),
+)
 
 
 class _Commands(click.Group):

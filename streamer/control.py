@@ -30,6 +30,7 @@ LIFE_MS: Final = 3_600_000  # what was true an hour ago is for a person to look 
 LARGEST: Final = 1024  # bytes of a command; its words may come to stand in the state
 RELEASE, DISCARD, FORGET = "release", "discard", "forget"
 DONE, REFUSED = "done", "refused"
+FORGOTTEN: Final = "its state is forgotten"
 
 
 class NoCommand(StreamerError):
@@ -156,8 +157,12 @@ def verdict(
         held: the Moids in the present hold.
         now: the worker's clock, ms UTC.
         source: whose commands these are.
-        configured: a worker polls this source, as one that asks here usually does: then its state is not forgotten.
+        configured: the worker that asks polls this source: then its state is not forgotten. Of one that nobody polls
+            nothing can be looked up, so that is all that may be done with it.
     """
+    if not configured and command.action in (RELEASE, DISCARD):
+        text = "no worker polls this source: put it back into the configuration first, or forget it"
+        return Answer(command.command_id, REFUSED, text)
     differences = [
         *_differences(command, row, now, source),
         *(_differences_of_hold(command, row, held) if command.action in (RELEASE, DISCARD) else ()),

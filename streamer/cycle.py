@@ -104,32 +104,37 @@ class Cycle:
     async def obey(self) -> tuple[Answer, ...]:
         """Let the commands act that people gave since; each effect moves in one transaction with its offset.
 
-        A release acts on the next look: what is held is looked up again then. `Unheard`: nothing was done.
+        A release acts on the next look: what is held is looked up again then. After `forget` there is no state and no
+        answer in it: its end is the answer. `Unheard`: nothing was done.
         """
+        source, answers = self._policy.source, []
         _, row = self._known()
-        answers = []
-        for offset, value in await self._ledger.commands(self._policy.source, row.control_offset):
+        for offset, value in await self._ledger.commands(source, row.control_offset):
             after, answer = self._obeyed(value)
-            await self._commit(
-                batch.obeyed(self._policy.source, replace(after, control_offset=offset + 1), self._clock())
-            )
             answers.append(answer)
+            if after is None:
+                await self._commit(batch.forgotten(source, self._known()[0], self._clock()))
+                break
+            await self._commit(batch.obeyed(source, replace(after, control_offset=offset + 1), self._clock()))
         return tuple(answers)
 
-    def _obeyed(self, value: bytes) -> tuple[SourceRow, Answer]:
-        """The source's row after one command, and what became of it."""
+    def _obeyed(self, value: bytes) -> tuple[SourceRow | None, Answer]:
+        """The source's row after one command, None if it is to be forgotten, and what became of the command."""
         state, row = self._known()
         try:
             command = Command.from_bytes(value)
         except NoCommand as error:
             return row, Answer("", control.REFUSED, str(error))
-        refused = control.verdict(command, row, control.held_moids(state), self._clock(), source=self._policy.source)
+        held, policy = control.held_moids(state), self._policy
+        refused = control.verdict(command, row, held, self._clock(), source=policy.source, configured=policy.configured)
         if refused is not None:
             return replace(row, answer=refused), refused
+        if command.action == control.FORGET:
+            return None, Answer(command.command_id, control.DONE, control.FORGOTTEN)
         if row.hold is not None and command.action == control.RELEASE:
             seen = None if row.hold.reason == RIGHTS_CHANGED else row.rights  # to be remembered anew: a person knows
             row = replace(row, hold=replace(row.hold, released_at=self._clock()), rights=seen)
-            detail = f"{len(control.held_moids(state))} deletions are let go: each is looked up again now"
+            detail = f"{len(held)} deletions are let go: each is looked up again now"
         else:
             row = replace(row, hold=None)
             detail = "the hold is dropped; its tokens stay known, for seven days or until they expire or are seen again"

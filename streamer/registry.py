@@ -65,6 +65,11 @@ def subject_of(topic: str) -> str:
     return f"{topic}-value"
 
 
+def subjects_of(prefix: str, *, all_topic: bool) -> dict[str, str]:
+    """By subject, the schema of its values, for the topics of a prefix."""
+    return {subject_of(f"{prefix}.{suffix}"): name for suffix, name in schemas_of(all_topic=all_topic).items()}
+
+
 class Registry:
     """A client of one registry; an asynchronous context manager.
 

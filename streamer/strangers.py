@@ -36,7 +36,7 @@ from streamer.watch import LONGEST_WAIT_S, Watch
 
 UNCONFIGURED: Final = "unconfigured"  # in the place of a configuration's hash
 MISMATCH: Final = "config_mismatch"
-REST_S: Final = 10.0  # between two turns, in which nothing is asked of anybody
+REST_S: Final = 5.0  # between two turns; whoever gives an order waits for 30 s
 HINT: Final = (
     "if it was renamed or removed for good, `streamer sources forget` drops its rows; else give all workers of the "
     "group the same file"
@@ -122,7 +122,7 @@ class Strangers:
 
 
 class Vigil(Watch):
-    """One of them: its state is restored and shown, its report written; no turn of it asks anybody for anything."""
+    """One of them: its state is restored and shown, its report written; a turn only hears whether to forget it."""
 
     async def _prepare(self) -> None:
         new = self._cycle.state is None
@@ -131,6 +131,9 @@ class Vigil(Watch):
             self._tell_that_it_is_strange()
 
     async def _turn(self) -> None:
+        if self._is_there():
+            async with self._stop.allows(0):
+                await self._obey()
         if not self._is_there():
             self._board.sources.pop(self._health.source, None)
             raise Stopped

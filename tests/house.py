@@ -35,6 +35,7 @@ CORE = tuple(
             "control",
         ),  # values, verdicts
         *("avro", "avsc", "binary", "jsonform", "decoding", "frozen"),  # bytes
+        *("verify.findings", "verify.told", "verify.compare"),  # comparisons
     )
 )
 BORDERS = ("streamer.intersight", "streamer.kafka", "streamer.registry", "streamer.registry_http", "streamer.demo")

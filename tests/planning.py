@@ -34,6 +34,12 @@ def created(*moids: str, **fields: Any) -> tuple[Step, ...]:
     return tuple(steps(poll(), {}, changes({}, snapshot([token(m, **fields) for m in moids])), Writing()))
 
 
+def row_of(written: Batch) -> SourceRow:
+    """The source's own row after it."""
+    assert written.row is not None
+    return written.row
+
+
 def size_of(written: Batch) -> int:
     """The bytes of all its records."""
     return sum(record.size for record in written.records)

@@ -20,7 +20,7 @@ from streamer.steps import Step, Writing, steps
 from streamer.tokens import Sighting, Token
 from tests import laws
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, row, snapshot, token
-from tests.planning import ACCEPTED, BEGUN, TOLD, created, planned, size_of
+from tests.planning import ACCEPTED, BEGUN, TOLD, created, planned, row_of, size_of
 
 # One transaction...
 
@@ -121,9 +121,9 @@ def test_only_the_last_transaction_moves_the_complete_snapshot() -> None:
 
     assert (first.report, second.report) == (None, None)
     assert first.row == replace(
-        BEGUN, account_moid=ACCOUNT, first_started_at=NOON - SECOND, last_sequence=8, open=first.row.open
+        BEGUN, account_moid=ACCOUNT, first_started_at=NOON - SECOND, last_sequence=8, open=row_of(first).open
     )
-    assert second.row.open == replace(
+    assert row_of(second).open == replace(
         TOLD,
         verdict="interrupted",
         reason="cut_off",
@@ -143,15 +143,15 @@ def test_an_interrupted_snapshot_is_closed_with_what_its_row_remembers() -> None
     told = replace(TOLD, unchanged=3, suppressed=2, waiting=1, outlived=1, pages=4, requests=9, rows=77)
     first, *_ = planned(created("a", "b"), replace(FORM, records=4), told=told)
 
-    made = batch.interrupted(FORM, first.row, NOON + 99)
+    made = batch.interrupted(FORM, row_of(first), NOON + 99)
 
-    assert made.row == replace(first.row, open=None)
-    assert made.report == first.row.open
+    assert made.row == replace(row_of(first), open=None)
+    assert made.report == row_of(first).open
     assert made.report is not None
     assert (made.report.verdict, made.report.finished_at, made.report.created) == ("interrupted", NOON + 5, 1)
     assert (made.report.pages, made.report.requests, made.report.rows) == (4, 9, 77)
     assert made.report.unchanged == made.report.suppressed == made.report.waiting == made.report.outlived == 0
-    assert SourceRow.from_bytes(first.row.to_bytes()) == first.row
+    assert SourceRow.from_bytes(row_of(first).to_bytes()) == first.row
 
 
 def test_only_an_open_snapshot_can_be_interrupted() -> None:

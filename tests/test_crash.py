@@ -14,6 +14,7 @@ from streamer.tokens import Token
 from tests import builders, laws
 from tests.builders import EPOCH, FORM, NOON, SECOND
 from tests.fakes import Gates, Log
+from tests.planning import row_of
 from tests.stage import POLICY, SOURCE, Stage
 
 TINY = replace(FORM, records=7)  # two tokens a transaction, and what is remembered of their user
@@ -125,7 +126,7 @@ def check(life: Life, other: Life) -> None:
     for source, part in life.stage.log.batches:
         log.append(source, part)
         laws.check_cut(log.records, log.state(SOURCE))
-        opened += [part.row.open.snapshot_id] if part.row.open else []
+        opened += [still.snapshot_id] if (still := row_of(part).open) else []
     polls = laws.reports(log.records)
     accepted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "accepted"]
     interrupted = [poll["snapshot_id"] for poll in polls if poll["verdict"] == "interrupted"]
@@ -150,7 +151,7 @@ async def test_the_days_have_as_many_awaits_as_are_crashed_at() -> None:
     assert new[2:6] == [("c", True), ("d", True), ("e", False), ("f", False)]
     assert new[6:] == [("b", False), ("c", True), ("d", True), *((moid, False) for moid in "efgh")]
     for life in (day, holds, clients):
-        assert sum(part.row.open is not None for _, part in life.stage.log.batches) >= 5
+        assert sum(row_of(part).open is not None for _, part in life.stage.log.batches) >= 5
         check(life, life)
     assert [one["held"] for one in laws.reports(holds.stage.log.records)] == [0, 7, 5, 1, 0]
     assert [event["moid"] for event in holds.stage.events if event["event_type"] == "deleted"] == list("abfgd")
@@ -184,6 +185,6 @@ async def test_a_crash_while_a_history_begins_leaves_one_epoch(at: int) -> None:
     await life.die_once()
 
     life.stage.check()
-    assert len({part.row.epoch for _, part in life.stage.log.batches}) == 1
+    assert len({row_of(part).epoch for _, part in life.stage.log.batches}) == 1
     assert life.stage.log.batches[0][1].tokens == {}
     assert len(told(life)) == len(told(await undisturbed()))

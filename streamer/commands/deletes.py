@@ -213,7 +213,7 @@ def _send(
         if not click.confirm(f"{action} these {len(held.moids)} deletions of {held.source}?", err=True):
             click.echo("streamer: nothing was sent", err=True)
             raise click.Abort
-    made = _command(action, held, _issuer(invocation))
+    made = _command(action, held, issuer(invocation))
     click.echo(f"streamer: command {made.command_id} goes to the worker of {made.source}", err=True)
     answer = asyncio.run(
         order(
@@ -269,7 +269,8 @@ def _command(action: str, held: Held, issuer: str) -> Command:
     )
 
 
-def _issuer(invocation: Invocation) -> str:
+def issuer(invocation: Invocation) -> str:
+    """Who says to give an order."""
     user = invocation.environ.get("USER") or invocation.environ.get("USERNAME") or "somebody"
     return f"{user}@{platform.node()}"[:LONGEST_NAME]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -20,12 +20,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from streamer import avsc
+from streamer.compatibility import FAILING, compared
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
-from streamer.kafka.topics import Names
 from streamer.printable import printable
-from streamer.registry import Registry, same_layout, schemas_of, subject_of
+from streamer.registry import Registry, schemas_of, subjects_of
 
 OUTPUT = click.option(
     "--output",
@@ -36,24 +36,6 @@ OUTPUT = click.option(
 )
 Rows = list[dict[str, Any]]
 Question = Callable[[RegistrySettings, dict[str, str]], Coroutine[Any, Any, Rows]]  # schema names by subject -> rows
-FAILING: Final = frozenset({"incompatible", "missing", "mistaken"})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What `check` says of one subject.
-
-    `verdict` is `registered` (the schema stands there), `compatible` or `new` (it will be registered), or one of
-    `FAILING`: `incompatible`, `missing` (and we may not register it), `mistaken` (its id resolves to another schema).
-    `level` is the subject's compatibility level, None for a new one; `messages` say what a person should know.
-    """
-
-    subject: str
-    schema: str
-    verdict: str
-    id: int | None
-    level: str | None
-    messages: tuple[str, ...]
 
 
 @click.group(
@@ -154,9 +136,9 @@ def _asked(settings: Settings, ask: Question) -> Rows:
             f"kafka.value_format {settings.kafka.value_format} uses no schema registry, so there is nothing to ask",
             hint="set kafka.value_format: confluent and registry.url; `streamer schemas show` needs neither",
         )
-    names = Names(settings.kafka.topic_prefix)
-    schemas = schemas_of(all_topic=settings.kafka.all_topic)
-    return asyncio.run(ask(settings.registry, {subject_of(names.of(suffix)): name for suffix, name in schemas.items()}))
+    return asyncio.run(
+        ask(settings.registry, subjects_of(settings.kafka.topic_prefix, all_topic=settings.kafka.all_topic))
+    )
 
 
 async def _registered(settings: RegistrySettings, schemas: dict[str, str]) -> Rows:
@@ -169,28 +151,7 @@ async def _registered(settings: RegistrySettings, schemas: dict[str, str]) -> Ro
 
 async def _checked(settings: RegistrySettings, schemas: dict[str, str]) -> Rows:
     async with Registry(settings) as registry:
-        known = await registry.subjects()
-        findings = [
-            await _finding(registry, settings, subject, name) if subject in known else _new(settings, subject, name)
-            for subject, name in schemas.items()
-        ]
-    return [asdict(finding) for finding in findings]
-
-
-def _new(settings: RegistrySettings, subject: str, name: str) -> Finding:
-    return Finding(subject, name, "new" if settings.auto_register else "missing", None, None, ())
-
-
-async def _finding(registry: Registry, settings: RegistrySettings, subject: str, name: str) -> Finding:
-    schema, level = avsc.schema_text(name), await registry.level(subject)
-    notes = () if level == settings.compatibility else (f"level {level}, wanted {settings.compatibility}",)
-    found = await registry.look_up(subject, schema)
-    if found is not None:
-        right = same_layout(await registry.schema(found), schema)
-        return Finding(subject, name, "registered" if right else "mistaken", found, level, notes)
-    reasons = await registry.incompatibilities(subject, schema)
-    verdict = "incompatible" if reasons else "compatible" if settings.auto_register else "missing"
-    return Finding(subject, name, verdict, None, level, notes + reasons)
+        return [asdict(finding) for finding in await compared(registry, settings, schemas)]
 
 
 # Telling ...

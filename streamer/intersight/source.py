@@ -58,17 +58,7 @@ class IntersightSource:
         self._spellings = Spellings()
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
-        self._client = Client(
-            settings.url,
-            credential,
-            clock=clock,
-            sleep=sleep,
-            timeout=settings.timeout,
-            ca_file=settings.ca_file,
-            verify_tls=settings.verify_tls,
-            proxy=settings.proxy,
-            where=f"sources.{settings.name}",
-        )
+        self._client = _client(settings, credential, clock, sleep)
         key_id = settings.api_key.id if settings.api_key else None
         oauth = credential if isinstance(credential, ClientCredentials) else None
         self._rights = RightsReader(self._client, key_id, oauth)
@@ -156,6 +146,30 @@ class IntersightSource:
     async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
         """The users with these Moids, as far as they can be found out; never raises `Rejected`."""
         return await self._directory.users(moids)
+
+
+def client_of(settings: SourceSettings, *, clock: Callable[[], int] = utc_ms) -> Client:
+    """A client of the account, for single questions; raises `Misconfigured` as `IntersightSource` does."""
+    return _client(settings, _credential(settings, clock), clock, asyncio.sleep)
+
+
+def _client(
+    settings: SourceSettings,
+    credential: Signature | ClientCredentials,
+    clock: Callable[[], int],
+    sleep: Callable[[float], Awaitable[None]],
+) -> Client:
+    return Client(
+        settings.url,
+        credential,
+        clock=clock,
+        sleep=sleep,
+        timeout=settings.timeout,
+        ca_file=settings.ca_file,
+        verify_tls=settings.verify_tls,
+        proxy=settings.proxy,
+        where=f"sources.{settings.name}",
+    )
 
 
 def _credential(settings: SourceSettings, clock: Callable[[], int]) -> Signature | ClientCredentials:

@@ -49,14 +49,14 @@ async def missing(admin: AIOKafkaAdminClient, names: Iterable[str]) -> frozenset
     return _absent(await _topics(admin, names))
 
 
-async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
-    """Create topics; one that another worker just created is as good.
+async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry: bool = False) -> None:
+    """Create topics; one that another worker just created is as good. With `dry` Kafka only says whether it would.
 
     Raises:
         Misconfigured: Kafka refuses one for good.
         Unready: Kafka cannot do it now.
     """
-    reply = await admin.create_topics(list(topics), CREATION_LIMIT_MS)
+    reply = await admin.create_topics(list(topics), CREATION_LIMIT_MS, validate_only=dry)
     _check_created({topic: (code, said) for topic, code, said in reply.topic_errors if code not in (OK, EXISTS)})
 
 

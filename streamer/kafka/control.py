@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streamer.control import Command
+from streamer.control import DONE, FORGET, FORGOTTEN, Command
 from streamer.errors import Doubt, Misconfigured, Unready
 from streamer.kafka import administration
 from streamer.kafka.closing import close
@@ -148,9 +148,16 @@ async def _answer(answers: AIOKafkaConsumer, command: Command) -> Answer:
     while True:
         for records in (await answers.getmany(timeout_ms=FETCH_MS)).values():
             for record in records:
-                answer = SourceRow.from_bytes(record.value).answer if record.key == key and record.value else None
-                if answer and answer.command_id == command.command_id:
+                if record.key == key and (answer := _told(command, record.value)):
                     return answer
+
+
+def _told(command: Command, value: bytes | None) -> Answer | None:
+    """What a version of the source's own row says of a command; its end is the answer to the order to forget it."""
+    if value is None:
+        return Answer(command.command_id, DONE, FORGOTTEN) if command.action == FORGET else None
+    answer = SourceRow.from_bytes(value).answer
+    return answer if answer and answer.command_id == command.command_id else None
 
 
 def _check(missing: Iterable[str]) -> None:

@@ -28,6 +28,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import platform
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -51,6 +53,11 @@ METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
 TURN_MS: Final = 200  # one look at the group: how late a new share is seen
 LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
+
+
+def worker_name() -> str:
+    """What this process is called for people, such as `host-4711`."""
+    return f"{platform.node()}-{os.getpid()}"
 
 
 class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
@@ -78,8 +85,8 @@ class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped ther
 
     @classmethod
     def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What a member says of itself."""
-        return ConsumerProtocolMemberMetadata(cls.version, sorted(topics), b"")
+        """What a member says of itself: what it reads, and what it is called on the pages."""
+        return ConsumerProtocolMemberMetadata(cls.version, sorted(topics), worker_name().encode())
 
     @classmethod
     def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:

@@ -85,7 +85,7 @@ async def roster(connection: Connection, group: str) -> Roster:
     Raises:
         Misconfigured, Unready: as of `Connection.reaching`.
     """
-    async with _asking(connection, group) as admin:
+    async with asking(connection, group) as admin:
         return await _roster(admin, group)
 
 
@@ -97,7 +97,7 @@ async def show_out(connection: Connection, group: str) -> None:
     Raises:
         Misconfigured, Unready: as of `Connection.reaching`.
     """
-    async with _asking(connection, group) as admin:
+    async with asking(connection, group) as admin:
         found = await _roster(admin, group)
         if found.state == GATHERING and client_id() in found.members.values():
             for member in (one for one, client in found.members.items() if is_gone(client)):
@@ -105,7 +105,8 @@ async def show_out(connection: Connection, group: str) -> None:
 
 
 @asynccontextmanager
-async def _asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Somebody to ask about a group; raises as of `Connection.reaching`."""
     admin = connection.admin()
     with connection.reaching(f"look at the members of group {group}"):
         try:

@@ -153,24 +153,38 @@ async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
     if connection.embedded:  # its topics come when they are first asked for
         counts = (EMBEDDED_PARTITIONS,) * 3
         return Layout(*counts, all_topic=settings.all_topic)
+    found, warnings = await survey(connection, settings, dry=False)
+    return Layout(
+        events=found[names.created].partitions,
+        state=found[names.state].partitions,
+        snapshots=found[names.snapshots].partitions,
+        warnings=warnings,
+        control=found[names.control].partitions,
+        all_topic=settings.all_topic,
+    )
+
+
+async def survey(
+    connection: Connection, settings: KafkaSettings, *, dry: bool
+) -> tuple[dict[str, Found], tuple[str, ...]]:
+    """The topics as they stand once those that were missing are made, and what is odd; raises as `ensure` does.
+
+    With `dry` nothing is made: Kafka is only asked whether it would, and what is missing is not among them.
+    """
+    names = Names(settings.topic_prefix)
+    wanted = _partitions(names, settings)
     admin = connection.admin()
     with connection.reaching("look after the topics"):
         try:
             async with asyncio.timeout(LIMIT_S):
                 await admin.start()
-                warnings = await _complete(admin, names, settings)
-                found = await administration.described(admin, tuple(_partitions(names, settings)))
+                warnings = await _complete(admin, names, settings, dry=dry)
+                lacking = await administration.missing(admin, wanted) if dry else frozenset()
+                found = await administration.described(admin, [topic for topic in wanted if topic not in lacking])
         finally:
             await admin.close()
     _refuse(names, settings, found)
-    return Layout(
-        events=found[names.created].partitions,
-        state=found[names.state].partitions,
-        snapshots=found[names.snapshots].partitions,
-        warnings=(*warnings, *_oddities(names, settings, found)),
-        control=found[names.control].partitions,
-        all_topic=settings.all_topic,
-    )
+    return found, (*warnings, *_oddities(names, settings, found))
 
 
 # What is wanted...
@@ -228,8 +242,12 @@ async def make(
     settings: KafkaSettings,
     partitions: Mapping[str, int],
     configs: Callable[[str, int], dict[str, str]],
+    *,
+    dry: bool = False,
 ) -> int:
     """Create topics, each with so many partitions and the settings that `configs` gives for its replicas; these.
+
+    With `dry` Kafka is only asked whether it would.
 
     Raises:
         Misconfigured, Unready: as `administration.create`; or topics are not ours to create.
@@ -244,11 +262,13 @@ async def make(
         NewTopic(topic, partitions[topic], replicas, topic_configs=configs(topic, replicas))
         for topic in sorted(partitions)
     ]
-    await administration.create(admin, made)
+    await administration.create(admin, made, dry=dry)
     return replicas
 
 
-async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings) -> tuple[str, ...]:
+async def _complete(
+    admin: AIOKafkaAdminClient, names: Names, settings: KafkaSettings, *, dry: bool = False
+) -> tuple[str, ...]:
     """Create what is missing; what the operator should know of it."""
     partitions = _partitions(names, settings)
     missing = await administration.missing(admin, partitions)
@@ -258,7 +278,9 @@ async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSet
     if not missing:
         return ()
     lacking = {topic: partitions[topic] for topic in missing}
-    replicas = await make(admin, settings, lacking, lambda topic, among: _settings(names, settings, topic, among))
+    replicas = await make(
+        admin, settings, lacking, lambda topic, among: _settings(names, settings, topic, among), dry=dry
+    )
     if settings.replication_factor is None and replicas < REPLICAS:
         return (
             f"new topics got a replication factor of {replicas}, as many as there are brokers; {REPLICAS} is wanted",
@@ -270,15 +292,17 @@ async def _complete(admin: AIOKafkaAdminClient, names: Names, settings: KafkaSet
 
 
 def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
-    """What cannot work."""
-    counts = {topic: found[topic].partitions for topic in _events(names, settings)}
+    """What cannot work; topics that are not found are none of its business."""
+    counts = {topic: found[topic].partitions for topic in _events(names, settings) if topic in found}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{topic} has {count}" for topic, count in counts.items())
         raise Misconfigured(
             f"the event topics must have the same number of partitions: {told}",
             hint="add partitions to the smaller ones with kafka-topics --alter --partitions, before any event is there",
         )
-    state = found[names.state]
+    state = found.get(names.state)
+    if state is None:
+        return
     if state.partitions != settings.state_partitions:
         raise Misconfigured(
             f"kafka.state_partitions: {settings.state_partitions} is given, topic {names.state} has {state.partitions}",
@@ -299,8 +323,9 @@ def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -
 
 def _oddities(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
     """What works, but not as configured."""
-    for topic, wanted in _partitions(names, settings).items():
-        there = found[topic]
+    wanted_of = _partitions(names, settings)
+    for topic, there in found.items():
+        wanted = wanted_of[topic]
         if there.partitions != wanted:
             yield f"topic {topic} has {there.partitions} partitions, {wanted} is wanted; used as found"
         if settings.replication_factor not in (None, there.replicas):

@@ -1,0 +1,295 @@
+"""`streamer sources`: what the state knows of each source, and the end of one that was removed.
+
+It reads from Kafka and works on any machine that reaches Kafka: the state says how far a source is, the group says who
+has it, the last reports say how its last poll went. What is asked of a worker itself stands on its page `/sources`;
+this is the same, also of workers that are away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+from uuid import uuid4
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamer import control, log
+from streamer.clock import utc_ms
+from streamer.commands.deletes import WAIT, YES, issuer
+from streamer.config import Settings
+from streamer.control import Command
+from streamer.decoding import Decoder, Undecodable
+from streamer.errors import CheckFailed, StreamerError
+from streamer.health import SourceHealth
+from streamer.invocation import Invocation, takes_config
+from streamer.kafka.connection import Connection
+from streamer.kafka.control import Homes, homes, order
+from streamer.kafka.owners import owners
+from streamer.kafka.restore import restore
+from streamer.kafka.scan import records
+from streamer.kafka.topics import Names
+from streamer.printable import printable
+from streamer.registry import Registry
+from streamer.state import SourceState
+
+COLUMNS: Final = (
+    "source",
+    "owner",
+    "age_s",
+    "last_verdict",
+    "last_reason",
+    "last_sequence",
+    "tokens",
+    "held",
+    "healthy",
+)
+REPORTS_MS: Final = 3_600_000  # reports older than this are not read: there may be one a second
+
+OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person or a program.",
+)
+
+
+@click.group(
+    "sources",
+    short_help="The sources there are: list, forget.",
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  streamer sources
+  streamer sources forget lab-eu
+""",
+)
+@OUTPUT
+@takes_config
+def command(invocation: Invocation, *, output: str) -> None:
+    """List the sources with owner, last snapshot, sequence, tokens and held deletions; or end the state of one."""
+    if click.get_current_context().invoked_subcommand is None:
+        _list(invocation, output)
+
+
+@command.command(
+    "list",
+    short_help="What is known of each.",
+    epilog="""\b
+Examples:
+  streamer sources list
+  streamer sources list --output json
+""",
+)
+@OUTPUT
+@takes_config
+def list_sources(invocation: Invocation, *, output: str) -> None:
+    """List the sources that the state knows and those that are configured here; the same as the page /sources."""
+    _list(invocation, output)
+
+
+@command.command(
+    "forget",
+    short_help="End the state of a removed one.",
+    epilog="""\b
+Examples:
+  streamer sources forget lab-eu
+  streamer sources forget lab-eu --yes --wait 2m
+""",
+)
+@click.argument("name")
+@YES
+@WAIT
+@takes_config
+def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> None:
+    """End the state of the source NAME, which no worker may have in its configuration any more.
+
+    Its rows are removed in one transaction; no deletion is published, and its events stay where they are. If it is
+    configured again it begins a new history (epoch), with a baseline. Refused with exit status 3 while a worker polls
+    it; take it out of the configuration and restart the workers first.
+    """
+    settings = _settings(invocation)
+    there, states = asyncio.run(_states(settings))
+    state = states.get(name)
+    if state is None or state.row is None:
+        raise CheckFailed(
+            f"the state knows no source {name!r}: nothing was sent",
+            hint=f"it knows {', '.join(sorted(states)) or 'none'}; see `streamer sources`",
+        )
+    if not yes and sys.stdin.isatty():
+        known = sum(row.known for row in state.tokens.values())
+        if not click.confirm(f"forget {name}, epoch {state.row.epoch}, with {known} tokens?", err=True):
+            click.echo("streamer: nothing was sent", err=True)
+            raise click.Abort
+    _order(settings, there, _command(name, state.row.epoch, issuer(invocation)), wait_s)
+
+
+# Reading...
+
+
+def _settings(invocation: Invocation) -> Settings:
+    settings = invocation.settings(reader=True)
+    log.setup(settings.log.level, settings.log.format)
+    return settings
+
+
+async def _states(settings: Settings) -> tuple[Homes, dict[str, SourceState]]:
+    """By source, all that the state knows, and where commands go."""
+    connection, names = Connection.of(settings.kafka), Names(settings.kafka.topic_prefix)
+    there = await homes(connection, names)
+    found: dict[str, SourceState] = {}
+    for number in range(there.state):
+        restored = await restore(connection, names.state, number, None, owned=False)
+        found |= {name: one.state for name, one in restored.items() if one.state.row}
+    return there, found
+
+
+async def _rows(settings: Settings) -> list[dict[str, Any]]:
+    """Every source as the page /sources tells it."""
+    there, states = await _states(settings)
+    named = {source.name: source.interval for source in settings.sources}
+    owned, told = await _owners(settings), await _last_reports(settings, states)
+    now = utc_ms()
+    rows = []
+    for name in sorted(states.keys() | named.keys()):
+        health = _health(name, states.get(name, SourceState()), owned.get(there.of(name)), named.get(name, 0.0))
+        health.last_verdict, health.last_reason = told.get(name, (None, None))
+        rows.append({**health.row(now), "owner": health.owner or None, "interval_s": named.get(name)})
+    return rows
+
+
+def _health(name: str, state: SourceState, owner: str | None, interval_s: float) -> SourceHealth:
+    """What the state says of one; a source that is not configured here has no interval, and is not healthy."""
+    health = SourceHealth(name, owner or "", interval_s, 0)
+    row = state.row
+    if row is not None:
+        health.epoch, health.last_sequence = row.epoch, row.last_sequence
+        health.tokens = sum(token.known for token in state.tokens.values())
+        health.last_accepted_at = row.complete.accepted_at if row.complete else None
+        health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
+    return health
+
+
+async def _owners(settings: Settings) -> Mapping[int, str]:
+    """By partition its owner; nobody, where the group cannot be looked at."""
+    try:
+        topic = Names(settings.kafka.topic_prefix).state
+        return await owners(Connection.of(settings.kafka), settings.kafka.group, topic)
+    except StreamerError as error:
+        click.echo(f"streamer: owners are not known: {error}", err=True)
+        return {}
+
+
+async def _last_reports(
+    settings: Settings, states: Mapping[str, SourceState]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Verdict and reason of the last poll of each source, as far as it is an hour old at most."""
+    accepted = [state.row.complete.accepted_at for state in states.values() if state.row and state.row.complete]
+    since = max(min(accepted, default=0), utc_ms() - REPORTS_MS)
+    found: dict[str, tuple[str | None, str | None]] = {}
+    topic = Names(settings.kafka.topic_prefix).snapshots
+    try:
+        async with Registry(settings.registry) as registry:
+            decoder = Decoder(registry)
+            async with aclosing(records(Connection.of(settings.kafka), (topic,), since=since)) as read:
+                async for record in read:
+                    try:
+                        report = await decoder.report(record.value)
+                    except Undecodable:
+                        continue
+                    found[report["source"]] = (report["verdict"], report["reason"])
+    except StreamerError as error:
+        click.echo(f"streamer: last polls are not known: {error}", err=True)
+    return found
+
+
+# Ordering...
+
+
+def _command(name: str, epoch: str, who: str) -> Command:
+    now = utc_ms()
+    return Command(
+        command_id=str(uuid4()),
+        source=name,
+        epoch=epoch,
+        action=control.FORGET,
+        hold_id=None,
+        expect=None,
+        moids_sha256=None,
+        issued_at=now,
+        issued_by=who,
+        expires_at=now + control.LIFE_MS,
+    )
+
+
+def _order(settings: Settings, there: Homes, made: Command, wait_s: float) -> None:
+    """Send it, wait, and say what became of it."""
+    click.echo(f"streamer: command {made.command_id} goes to the owner of {made.source}", err=True)
+    answer = asyncio.run(
+        order(
+            Connection.of(settings.kafka),
+            Names(settings.kafka.topic_prefix),
+            made,
+            there=there,
+            compression=settings.kafka.compression,
+            timeout_s=settings.kafka.transaction.timeout,
+            wait_s=wait_s,
+        )
+    )
+    if answer is None:
+        click.echo(
+            f"queued: no worker has answered within {wait_s:g} s; command {made.command_id} acts, once, when a worker "
+            f"has the partition of {made.source} within an hour"
+        )
+    elif answer.outcome == control.DONE:
+        click.echo(f"done: {printable(answer.detail)}")
+    else:
+        raise CheckFailed(
+            f"{made.source} is not forgotten: {printable(answer.detail)}",
+            hint="remove it from the configuration of all workers and restart them, then send it again",
+        )
+
+
+# Telling...
+
+
+def _list(invocation: Invocation, output: str) -> None:
+    rows = asyncio.run(_rows(_settings(invocation)))
+    if output == "json":
+        click.echo(json.dumps(rows))
+    else:
+        _show(rows, Console())
+
+
+def _show(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """A table on a terminal, else a line each, with tabs."""
+    if not rows:
+        click.echo("streamer: no source is configured, and the state knows none", err=True)
+        return
+    lines = [[_cell(row[column]) for column in COLUMNS] for row in rows]
+    if not console.is_terminal:
+        for line in lines:
+            click.echo("\t".join(line), file=console.file)
+        return
+    table = Table(box=SIMPLE_HEAD)
+    for column in COLUMNS:
+        table.add_column(column.removesuffix("_s").replace("_", " "), overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return printable(f"{value:.0f}" if isinstance(value, float) else str(value))

@@ -1,0 +1,1 @@
+"""Do the topics, the state and Intersight itself say the same: what `streamer verify` compares."""
