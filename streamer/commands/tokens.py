@@ -223,7 +223,7 @@ class _Taker:
         if not self.number:
             return "no token matches"
         if self.number == self._limit:
-            return f"{self.number} tokens; there may be more than --limit"
+            return f"{self.number} of at least {sum(self._totals.values())} tokens (--limit)"
         return f"{self.number} token{'s' * (self.number > 1)}"
 
 
