@@ -13,7 +13,6 @@ from typing import Any, Final
 from streamer import avro, lines
 from streamer.diff import changes
 from streamer.jsonform import rfc3339
-from streamer.printable import printable
 from streamer.state import Status, TokenRow
 from streamer.tokens import Change, Kind, Sighting, Snapshot, Token
 
@@ -59,7 +58,7 @@ class Difference:
         """As one line for a person, all of it printable."""
         client = lines.short(self.token.client_name or self.token.client_id or "")
         what = lines.steps(self.fields, *(avro.token_record(one) if one else {} for one in (self.before, self.after)))
-        told = (rfc3339(self.at), f"{self.kind:8}", self.source, printable(self.token.moid), client, what)
+        told = (rfc3339(self.at), f"{self.kind:8}", self.source, self.token.moid, client, what)
         return "  ".join(part for part in told if part)
 
 

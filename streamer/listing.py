@@ -149,6 +149,8 @@ class _Table:
             table.add_column(column, overflow="fold", no_wrap=column == "moid")  # it must be possible to copy it
         for row in self._rows:
             table.add_row(*(Text(lines.short(text)) for text in row[:-2]), *(Text(_moment(text)) for text in row[-2:]))
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer letters than a name has
         Console(file=sys.stdout, highlight=False).print(table)
 
 

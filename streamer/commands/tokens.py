@@ -46,7 +46,7 @@ from streamer.stop import Stop, Stopped
 
 BAD_REQUEST: Final = 400
 LONGEST: Final = 8192  # bytes of a filter, encoded: common gateways take no longer URL
-REFUSED: Final = frozenset({401, 403})
+REFUSED: Final = frozenset({"unauthorized", "forbidden"})
 EXAMPLES = """\b
 Examples:
   streamer tokens --client-name terraform-runner --create-time '>-7d'
@@ -223,7 +223,7 @@ class _Taker:
         if not self.number:
             return "no token matches"
         if self.number == self._limit:
-            return f"{self.number} tokens; there may be more than --limit"
+            return f"{self.number} of at least {sum(self._totals.values())} tokens (--limit)"
         return f"{self.number} token{'s' * (self.number > 1)}"
 
 
@@ -272,7 +272,7 @@ def _explanation(error: Rejected, where: Sequence[str]) -> StreamerError:
     if status == BAD_REQUEST and where:
         hint = "see `streamer tokens --help` for what can be asked; --filter takes the API's own names"
         return Misconfigured(f"the filter {printable(question.all_of(where))} is refused: {error}", hint=hint)
-    if status in REFUSED:
+    if error.reason in REFUSED:
         return Misconfigured(str(error), hint=error.hint)
     if error.reason in {"unavailable", "timeout"}:
         error.hint = error.hint or "can its `url` be reached from here, or is a `proxy` needed?"

@@ -147,7 +147,7 @@ async def test_every_page_is_read() -> None:
         asked = served["prod"].replies["200"] - before
 
     assert [line.split("\t")[0] for line in limited.stdout.splitlines()] == list(there.moids[:5])
-    assert limited.stderr == "streamer: 5 tokens; there may be more than --limit\n"
+    assert limited.stderr == "streamer: 5 of at least 2300 tokens (--limit)\n"
     assert asked <= 2
 
 
@@ -198,16 +198,18 @@ async def test_nothing_found_is_an_answer() -> None:
     assert (told.exit_code, told.stdout, told.stderr) == (0, "", "streamer: no token matches\n")
 
 
-async def test_a_terminal_shows_a_table_and_nothing_else() -> None:
-    """Moids in one piece; whatever an application is called, it moves no cursor and colours nothing."""
+@pytest.mark.parametrize(("encoding", "wide"), [("utf-8", "名前"), ("ascii", r"\u540d\u524d")])
+async def test_a_terminal_shows_a_table_and_nothing_else(encoding: str, wide: str) -> None:
+    """Moids in one piece; whatever an application is called, it moves no cursor, and no terminal is too simple."""
     environ: Environ = {}
     there = world(20, seed=21)
     async with accounts(environ, prod=there):
-        status, screen = await on_terminal(environ)
+        status, screen = await on_terminal({**environ, "PYTHONIOENCODING": encoding})
 
     assert status == 0
     assert all(moid in screen for moid in there.moids)
     assert [letter for letter in screen if not letter.isprintable() and letter not in "\r\n"] == []
     assert "O'Brien''s \"app\"" in screen
     assert r"\u001b]0;owned" in screen
+    assert wide in screen
     assert screen.rstrip().endswith("streamer: 20 tokens")

@@ -80,6 +80,21 @@ async def test_a_wrong_credential_is_a_wrong_configuration() -> None:
     assert pem.splitlines()[1] not in str(error)
 
 
+async def test_a_wrong_client_secret_is_one_too() -> None:
+    """Though the token endpoint says so with 400 or 401."""
+    environ: Environ = {}
+    async with accounts(environ, prod=world(3, seed=31, hostile=False)) as served:
+        client = {"CLIENT_ID": served["prod"].credentials.client_id, "CLIENT_SECRET": "not this one"}
+        environ = {name: value for name, value in environ.items() if "API_KEY" not in name}
+        error = await error_of(
+            {**environ, **{f"STREAMER_SOURCES__0__OAUTH__{key}": value for key, value in client.items()}}
+        )
+
+    assert isinstance(error, Misconfigured)
+    assert "/iam/token answered 40" in str(error)
+    assert "not this one" not in str(error)
+
+
 async def test_an_account_that_cannot_be_reached_hinders_no_other() -> None:
     """The others are listed, the exit status is 1, and it is said who is missing; a JSON array is not closed."""
     environ: Environ = {}
