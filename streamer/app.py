@@ -23,15 +23,16 @@ from streamer.clock import utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.cycle import Cycle
 from streamer.errors import Unready
-from streamer.health import Board, SourceHealth, application
+from streamer.health import Board, SourceHealth
 from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
+from streamer.observed import Observed
 from streamer.registry import Registry, schemas_of, subject_of
-from streamer.serving import listen
+from streamer.status.application import show
 from streamer.stop import Stop, Stopped
 from streamer.watch import Watch
 
@@ -59,13 +60,14 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
-            await listen(opened, application(board, utc_ms), settings.http.listen, "http.listen:")
+            board.statuses = {border.name: border.statuses for border in borders}
+            await show(opened, board, settings.http.listen, "http.listen:", hosts=settings.http.hosts)
             form, layout = await _prepared(settings, connection, stop, board)
             ledger = _ledger(settings, connection, layout)
             opened.push_async_callback(ledger.close)
             async with asyncio.TaskGroup() as group:
                 for source, border in zip(settings.sources, borders, strict=True):
-                    cycle = Cycle(_policy(source, form), border, ledger, utc_ms)
+                    cycle = Cycle(_policy(source, form), border, Observed(ledger, board), utc_ms)
                     watch = Watch(cycle, board.sources[source.name], board, stop, time.monotonic)
                     group.create_task(watch.run())
     say("service.stopped")

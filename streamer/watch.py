@@ -73,6 +73,7 @@ class Watch:
             await self._obey()
             look = await self._cycle.look()
             self._health.damaged += look.damaged
+            self._health.unknown += look.unknown
         async with self._stop.allows(FINISH_S):
             report = await self._cycle.settle(look)
         self._tell(report)
@@ -99,6 +100,7 @@ class Watch:
         if row.complete:
             health.last_accepted_at = row.complete.accepted_at
         health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
+        health.hold = row.hold
 
     async def _obey(self) -> None:
         """Let commands act and say how each was answered; one line when they cannot be heard, and when they can again.

@@ -19,10 +19,12 @@ import jsonschema
 import pytest
 import yaml
 
-from streamer import cli, health
+from streamer import cli
 from streamer.config import load
+from streamer.health import Board
 from streamer.invocation import Invocation
 from streamer.serving import serve
+from streamer.status.application import application
 from tests.process import Process
 from tests.services import kafka, registry
 
@@ -185,8 +187,8 @@ async def _passes(service: str, port: int, url: str) -> bool:
 
 async def test_the_streamer_is_healthy_when_it_is_ready() -> None:
     """The health check passes for a service that is ready, and not for one that is not or not there."""
-    board = health.Board(missing={})
-    async with serve(health.application(board, lambda: 0)) as url:
+    board = Board(missing={})
+    async with serve(application(board, lambda: 0)) as url:
         assert await _passes("streamer", 9464, url)
         board.missing["registry"] = "no answer"
         assert not await _passes("streamer", 9464, url)
