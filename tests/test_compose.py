@@ -95,6 +95,8 @@ def test_without_a_profile_there_is_no_stage() -> None:
         "relay": ["relay"],
         "simulator": ["demo"],
         "follow": ["demo"],
+        "prometheus": ["observability"],
+        "grafana": ["observability"],
     }
 
 
@@ -170,7 +172,24 @@ def test_a_deployments_own_folder_takes_the_simulators_place() -> None:
     mine = _interpolated(TEXT, STREAMER_FOLDER="./deployment")["services"]
     assert mine["streamer"]["volumes"] == ["./deployment:/etc/streamer:ro"]
     assert mine["simulator"]["volumes"] == ["simulator:/etc/streamer"]
-    assert set(COMPOSE["volumes"]) == {"kafka", "simulator"}
+    assert set(COMPOSE["volumes"]) == {"kafka", "prometheus", "simulator"}
+
+
+def test_prometheus_and_grafana_find_what_they_read() -> None:
+    """Files stand where each looks for them by default, and name each other and the streamer as compose does."""
+    folder = ROOT / "streamer" / "status" / "observability"
+    mounted = {name: dict([SERVICES[name]["volumes"][0].split(":")[:2]]) for name in ("prometheus", "grafana")}
+    assert mounted == {
+        "prometheus": {f"./{folder.relative_to(ROOT)}": "/etc/prometheus"},
+        "grafana": {f"./{folder.relative_to(ROOT)}/grafana": "/etc/grafana/provisioning"},
+    }
+    (job,) = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    assert target == f"streamer:{_environ('streamer')['STREAMER_HTTP__LISTEN'].rpartition(':')[2]}"
+    (source,) = yaml.safe_load((folder / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    home = Path(_environ("grafana")["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (folder / "grafana" / home.relative_to("/etc/grafana/provisioning")).exists()
 
 
 async def _passes(service: str, port: int, url: str) -> bool:

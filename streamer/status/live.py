@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,7 @@ class Live:
         """Let everybody go: the service stops."""
         self._over.set()
 
-    async def stream(self) -> AsyncIterator[str]:
+    async def stream(self) -> AsyncGenerator[str]:
         """For one who looks: everything at first, then what changes."""
         self._looking += 1
         before, quiet = None, 0

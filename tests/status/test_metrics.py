@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from streamer.health import Board
 from streamer.status.metrics import Metrics
@@ -39,15 +40,20 @@ OURS = {  # beside them: what rules and the dashboard need
 }
 
 
-def told(board: Board) -> dict[str, dict[tuple[str, ...], float]]:
-    """By name and labels (in the order of their names), every sample of ours, as a strict reader understands it."""
+def samples(board: Board) -> list[Sample]:
+    """Every sample, as a strict reader understands it."""
     text, _ = Metrics(board, lambda: boards.NOW).exposition(OPEN)
+    families = text_string_to_metric_families(text.decode())  # type: ignore[no-untyped-call]
+    return [sample for family in families for sample in family.samples]
+
+
+def told(board: Board) -> dict[str, dict[tuple[str, ...], float]]:
+    """By name and labels (in the order of their names), every sample of ours."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            if sample.name.startswith("streamer_"):
-                labels = tuple(value for _, value in sorted(sample.labels.items()))
-                found.setdefault(sample.name, {})[labels] = sample.value
+    for sample in samples(board):
+        if sample.name.startswith("streamer_"):
+            labels = tuple(value for _, value in sorted(sample.labels.items()))
+            found.setdefault(sample.name, {})[labels] = sample.value
     return found
 
 
@@ -61,13 +67,10 @@ def _board() -> Board:
 
 def test_every_promised_name_is_there_and_no_other(board: Board) -> None:
     """To the letter, with their labels; what is not promised is what our own rules need."""
-    text, _ = Metrics(board, lambda: boards.NOW).exposition(OPEN)
-    samples = [s for family in text_string_to_metric_families(text.decode()) for s in family.samples]
+    every = samples(board)
 
-    assert {s.name: set(s.labels) for s in samples if s.name.startswith("streamer_")} == PROMISED | OURS
-    assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= {
-        s.name for s in samples
-    }
+    assert {s.name: set(s.labels) for s in every if s.name.startswith("streamer_")} == PROMISED | OURS
+    assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= {s.name for s in every}
 
 
 def test_numbers_are_the_boards(board: Board) -> None:
