@@ -1,12 +1,11 @@
 """The one place that knows every room: builds them, runs them under one TaskGroup, and takes them down again.
 
 The order of a start: health is served first, so that a service that waits can say for what; then the schemas are
-registered (no event before its schema), the topics made or compared, and each source restored and polled.
+registered (no event before its schema), the topics made or compared, and the worker joins its group.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import platform
@@ -21,20 +20,18 @@ from streamer.avro import Values
 from streamer.batch import Form
 from streamer.clock import utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
-from streamer.cycle import Cycle
 from streamer.errors import Unready
-from streamer.health import Board, SourceHealth
+from streamer.health import Board
 from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
-from streamer.kafka.ledger import Ledger
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
-from streamer.observed import Observed
+from streamer.pace import Pace, Places
 from streamer.registry import Registry, schemas_of, subject_of
 from streamer.status.application import show
 from streamer.stop import Stop, Stopped
-from streamer.watch import Watch
+from streamer.worker import Account, Worker
 
 PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the start
 REPEAT_S: Final = 60.0  # how often the same lack is said
@@ -43,7 +40,7 @@ Found = TypeVar("Found")
 
 
 async def run(settings: Settings, stop: Stop, *, connection: Connection | None = None) -> None:
-    """Watch the sources until a stop is requested.
+    """Watch those of the sources that the group gives us, until a stop is requested.
 
     Args:
         settings: the whole configuration.
@@ -54,8 +51,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
         Misconfigured: something a person must change; the message says what.
         Fenced: another process writes what is ours.
     """
-    owner = f"{platform.node()}-{os.getpid()}"
-    board = Board(sources={s.name: SourceHealth(s.name, owner, s.interval, utc_ms()) for s in settings.sources})
+    owner, board = f"{platform.node()}-{os.getpid()}", Board()
     connection = connection or Connection.of(settings.kafka)
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
@@ -63,13 +59,14 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
             board.statuses = {border.name: border.statuses for border in borders}
             await show(opened, board, settings.http.listen, "http.listen:", hosts=settings.http.hosts)
             form, layout = await _prepared(settings, connection, stop, board)
-            ledger = _ledger(settings, connection, layout)
-            opened.push_async_callback(ledger.close)
-            async with asyncio.TaskGroup() as group:
-                for source, border in zip(settings.sources, borders, strict=True):
-                    cycle = Cycle(_policy(source, form), border, Observed(ledger, board), utc_ms)
-                    watch = Watch(cycle, board.sources[source.name], board, stop, time.monotonic)
-                    group.create_task(watch.run())
+            accounts = {
+                source.name: Account(source.interval, _policy(source, form), border)
+                for source, border in zip(settings.sources, borders, strict=True)
+            }
+            pace = Pace(Places(settings.max_concurrent_polls))
+            worker = Worker(owner, connection, settings.kafka, layout, accounts, board=board, pace=pace)
+            del board.missing["start"]
+            await worker.run(stop)
     say("service.stopped")
 
 
@@ -86,20 +83,7 @@ async def _prepared(settings: Settings, connection: Connection, stop: Stop, boar
         ids = await patience.until("registry", lambda: _schema_ids(settings, names))
         layout = await patience.until("topics", lambda: ensure(connection, settings.kafka))
     _warn("topics.differ", layout.warnings)
-    board.missing |= {source.name: "its state is not restored yet" for source in settings.sources}
-    del board.missing["start"]
     return _form(settings.kafka, ids), layout
-
-
-def _ledger(settings: Settings, connection: Connection, layout: Layout) -> Ledger:
-    return Ledger(
-        connection,
-        Names(settings.kafka.topic_prefix),
-        layout,
-        [source.name for source in settings.sources],
-        compression=settings.kafka.compression,
-        timeout_s=settings.kafka.transaction.timeout,
-    )
 
 
 async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:

@@ -22,7 +22,7 @@ from streamer.settings.kafka import KafkaSettings, Transaction
 from streamer.settings.layers import overlay, read_file
 from streamer.settings.reference import table
 from streamer.settings.registry import RegistrySettings
-from streamer.settings.section import Later, Section, key, listed, refuse, section
+from streamer.settings.section import Section, key, listed, refuse, section
 from streamer.settings.source import ApiKey, OAuth, SourceSettings
 from streamer.settings.values import FLOW, WRITTEN, HostAndPort, Names, Number, host_and_port
 
@@ -72,7 +72,7 @@ class Settings(Section):
     """The whole configuration."""
 
     sources: Annotated[tuple[SourceSettings, ...], FLOW] = key((), "the accounts to watch")
-    max_concurrent_polls: Annotated[Number, Later()] = key(16, "polls under way at a time", ge=1)
+    max_concurrent_polls: Number = key(16, "polls under way at a time", ge=1)
     kafka: KafkaSettings = section(KafkaSettings, "the cluster")
     registry: RegistrySettings = section(
         RegistrySettings, "the schema registry; never asked unless `kafka.value_format` is confluent"

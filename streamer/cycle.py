@@ -4,6 +4,11 @@ The order of a look is fixed (`gather`): a complete snapshot; look-ups of what i
 in. Then it is judged (`judgement`): the diff, once; distrust, suppression, holds and verdicts as filters of its result.
 Then it is written, transaction by transaction. Whatever fails, the whole turn is what is repeated, from what Kafka
 holds: a snapshot never outlives the state it was compared with.
+
+Question: what if a source's state was last written under another configuration? Its owner may have been restarted with
+a new file on purpose, or two workers may have different files and hand it to and fro. Choice: it is said once, by a
+report of its own that also takes the new configuration over, and polls go on. So every handover between two minds
+stands in the log. Rejected: to stop polling until a person says which one is right; the feed must not fall silent.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from streamer import batch, control, judgement, report
 from streamer.absence import RIGHTS_CHANGED
 from streamer.batch import Batch
 from streamer.control import Command, NoCommand
+from streamer.errors import Rejected
 from streamer.gather import Gatherer, Source
 from streamer.judgement import Look, Memory, Policy
 from streamer.report import Report
@@ -59,10 +65,13 @@ class Cycle:
         """The state may no longer be the log's: the next turn restores it."""
         self._state = None
 
-    async def prepare(self) -> None:
-        """Restore if need be, begin a history or close a snapshot that a crash cut off; else nothing."""
+    async def prepare(self) -> Report | None:
+        """Restore if need be, begin a history or close a snapshot that a crash cut off; else nothing.
+
+        A report is returned where the state was last written under another configuration: `config_mismatch`.
+        """
         if self._state is not None:
-            return
+            return None
         restored = await self._ledger.restore(self._policy.source)
         self._memory = replace(self._memory, proven={})  # a look-up never outlives its state either
         self._state = restored
@@ -71,6 +80,20 @@ class Cycle:
             await self._commit(batch.begin(self._policy.source, epoch, self._policy.configuration, self._clock()))
         elif restored.row.open is not None:
             await self._commit(batch.interrupted(self._policy.form, restored.row, self._clock()))
+        _, row = self._known()
+        return None if row.configuration in (None, self._policy.configuration) else await self._adopt(row)
+
+    async def _adopt(self, row: SourceRow) -> Report:
+        """From now on the state is written under our configuration; that it was another one is reported."""
+        error = Rejected(
+            "config_mismatch",
+            f"last polled with configuration {row.configuration}, ours is {self._policy.configuration}",
+        )
+        told = self._rejected(error, row, started_at=self._clock(), requests=0)
+        await self._commit(
+            batch.rejected(self._policy.form, replace(row, configuration=self._policy.configuration), told)
+        )
+        return told
 
     async def obey(self) -> tuple[Answer, ...]:
         """Let the commands act that people gave since; each effect moves in one transaction with its offset.
@@ -117,19 +140,22 @@ class Cycle:
         state, row = self._known()
         if look.rejected is None:
             return await self._accept(state, row, look)
-        told = report.rejected(
-            look.rejected,
+        told = self._rejected(look.rejected, row, started_at=look.started_at, requests=look.requests)
+        await self._commit(batch.rejected(self._policy.form, row, told))
+        return told
+
+    def _rejected(self, error: Rejected, row: SourceRow, *, started_at: int, requests: int) -> Report:
+        return report.rejected(
+            error,
             snapshot_id=str(uuid4()),
             source=self._policy.source,
             epoch=row.epoch,
             account_moid=row.account_moid,
-            started_at=look.started_at,
+            started_at=started_at,
             finished_at=self._clock(),
-            requests=look.requests,
+            requests=requests,
             baseline=row.complete is None,
         )
-        await self._commit(batch.rejected(self._policy.form, row, told))
-        return told
 
     async def _accept(self, state: SourceState, row: SourceRow, look: Look) -> Report:
         judged = judgement.accept(self._policy, state, look, self._memory, now=self._clock(), hold_id=str(uuid4()))

@@ -6,11 +6,15 @@ and the turn is repeated after a pause, from what Kafka holds. Only what a perso
 Question: what if people's commands cannot be read? Choice: the poll goes on without them, also where a right lacks: the
 feed must not fall silent for that. It is said once, and again when they can be read; a command stands in its topic, and
 acts when it is heard within its hour.
+
+Question: when is the first poll of a source that was just given to us? Choice: an interval after its last accepted one,
+whoever made that, so that a rebalance changes nobody's schedule and asks no account twice; at once if that has passed.
+Rejected: at once in any case; with every worker that comes or goes all accounts would be asked together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 from streamer import log
@@ -19,6 +23,7 @@ from streamer.cycle import Cycle
 from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
 from streamer.log import say
+from streamer.pace import SLOW_S, Pace
 from streamer.report import Report
 from streamer.state import SourceState
 from streamer.stop import Stop, Stopped
@@ -29,17 +34,17 @@ LONGEST_WAIT_S: Final = 5.0  # while Kafka is away; asking is cheap, and silence
 
 
 class Watch:
-    """Turns a cycle every `interval_s`; `monotonic` is seconds for waiting."""
+    """Turns a cycle every `interval_s`, for as long as the source is ours: `stop` is requested when it is not."""
 
-    def __init__(
-        self, cycle: Cycle, health: SourceHealth, board: Board, stop: Stop, monotonic: Callable[[], float]
-    ) -> None:
+    def __init__(self, cycle: Cycle, health: SourceHealth, board: Board, stop: Stop, pace: Pace) -> None:
         self._cycle = cycle
         self._health = health
         self._board = board
         self._stop = stop
-        self._monotonic = monotonic
+        self._pace = pace
+        self._monotonic = pace.monotonic
         self._failures = 0
+        self._slow = False
         self._last_reason: str | None = None
         self._last_hold: str | None = None
         self._hears = True
@@ -51,8 +56,13 @@ class Watch:
             Fenced, Misconfigured: the process must end with that.
         """
         due = self._monotonic()
+        begun = False
         while not self._stop.requested:
             try:
+                await self._prepare()
+                if not begun:
+                    begun = True
+                    due = await self._begin()
                 await self._turn()
             except Stopped:
                 return
@@ -65,17 +75,38 @@ class Watch:
                 due = next_turn(due, self._health.interval_s, self._monotonic())
                 await self._stop.sleep(due - self._monotonic())
 
-    async def _turn(self) -> None:
+    async def _prepare(self) -> None:
         async with self._stop.allows(0):
             if self._cycle.state is None:
-                await self._cycle.prepare()
+                mismatch = await self._cycle.prepare()
                 self._restored()
-            await self._obey()
-            look = await self._cycle.look()
-            self._health.damaged += look.damaged
-            self._health.unknown += look.unknown
-        async with self._stop.allows(FINISH_S):
-            report = await self._cycle.settle(look)
+                if mismatch is not None:
+                    self._differs(mismatch)
+
+    async def _begin(self) -> float:
+        """Wait until a first turn is due; when (monotonic) it would have been due, for the turns after it.
+
+        One that is not waited for begins a new schedule, whose phase is chosen by chance.
+        """
+        interval_s = self._health.interval_s
+        early_s = self._pace.early_s(self._health.last_accepted_at, interval_s)
+        if early_s > 0:
+            await self._stop.sleep(early_s)
+            return self._monotonic()
+        return self._monotonic() - interval_s * (1 - self._pace.phase())
+
+    async def _turn(self) -> None:
+        async with AsyncExitStack() as place:
+            async with self._stop.allows(0):
+                await self._obey()
+                await place.enter_async_context(self._pace.places.one(slow=self._slow))
+                began = self._monotonic()
+                look = await self._cycle.look()
+                self._slow = self._monotonic() - began > SLOW_S
+                self._health.damaged += look.damaged
+                self._health.unknown += look.unknown
+            async with self._stop.allows(FINISH_S):
+                report = await self._cycle.settle(look)
         self._tell(report)
 
     def _restored(self) -> None:
@@ -89,6 +120,17 @@ class Watch:
             epoch=health.epoch,
             sequence=health.last_sequence,
             tokens=health.tokens,
+        )
+
+    def _differs(self, report: Report) -> None:
+        """Another configuration had this source: a line, and the page shows it until the next poll."""
+        self._health.last_verdict, self._health.last_reason = report.verdict, report.reason
+        say(
+            "source.config_mismatch",
+            level=log.WARNING,
+            source=report.source,
+            detail=report.detail,
+            hint="if its configuration was not changed on purpose, give all workers of the group the same file",
         )
 
     def _show(self, state: SourceState | None) -> None:

@@ -88,6 +88,7 @@ def configuration(around: Around, folder: Path, url: str, credentials: Credentia
             "bootstrap_servers": [around.bootstrap],
             "topic_prefix": around.prefix,
             "state_partitions": 2,
+            "group": f"{around.prefix}-workers",
             "all_topic": around.all_topic,
             "transaction": {"timeout": "5s"},
         },

@@ -15,13 +15,16 @@ LIMIT_S = 60  # for anything a healthy process does
 
 
 class Process:
-    """One `streamer ...` of this interpreter; its output is appended to `log`, over all its lives."""
+    """One `streamer ...` of this interpreter, again and again.
+
+    Its output is appended to `log`, over all its lives; `environ` is of the next one.
+    """
 
     def __init__(self, *arguments: str, folder: Path, environ: Mapping[str, str]) -> None:
         self.log = folder / "process.log"
         self._command = (sys.executable, "-m", "streamer", *arguments)
         self._folder = folder
-        self._environ = {**os.environ, **environ}
+        self.environ = {**os.environ, **environ}
         self._process: asyncio.subprocess.Process | None = None
         self._read_from = 0
 
@@ -38,7 +41,7 @@ class Process:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 cwd=self._folder,
-                env=self._environ,
+                env=self.environ,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -127,6 +127,8 @@ PROFILES: dict[str, dict[str, Any]] = {
         "sources[0].oauth.client_secret_file": "/s",
     },
     "mtls": {
+        "max_concurrent_polls": 2,
+        "kafka.group": "mine",
         "kafka.security_protocol": "SSL",
         "kafka.ssl_ca_file": "/ca.pem",
         "kafka.ssl_cert_file": "/c.pem",
@@ -222,29 +224,8 @@ def test_every_key_comes_from_the_file_or_from_the_environment(tmp_path: Path, p
 
 def test_the_profiles_leave_no_key_out() -> None:
     """Whoever adds a key gives it a value in PROFILES."""
-    acted_on = {
-        key.path.replace("[]", "[0]") for key in keys(Settings) if key.inner is None and not _is_later(key.path)
-    }
+    acted_on = {key.path.replace("[]", "[0]") for key in keys(Settings) if key.inner is None}
     assert {path for profile in PROFILES.values() for path, value in profile.items() if value is not ...} == acted_on
-
-
-LATER: dict[str, Any] = {
-    "max_concurrent_polls": 2,
-    "kafka.group": "mine",
-}
-
-
-def _is_later(path: str) -> bool:
-    return path.replace("[]", "[0]") in LATER
-
-
-@pytest.mark.parametrize(("path", "value"), LATER.items())
-def test_keys_of_a_later_version_are_refused_when_they_differ(tmp_path: Path, path: str, value: Any) -> None:
-    """What this version does not act on must not be asked for: the sentence names key, value and default."""
-    with pytest.raises(
-        Misconfigured, match=rf"{path.rpartition('.')[2]} {value}.* is not in this version yet, wanted".lower()
-    ):
-        loaded(tmp_path, {path: value}, {})
 
 
 def test_a_source_is_the_same_wherever_its_files_lie() -> None:
@@ -287,8 +268,6 @@ def test_the_reference_has_every_key_with_its_default_and_meaning() -> None:
     assert [cell[0].strip("`") for cell in cells] == [key.path for key in keys(Settings) if key.inner is None]
     assert all(len(cell) == 3 and cell[2] not in {"", "None"} for cell in cells)
     assert ["`kafka.transaction.bytes`", "`16MiB`"] in [cell[:2] for cell in cells]
-    later = {cell[0].strip("`").replace("[]", "[0]") for cell in cells if "not in this version yet" in cell[2]}
-    assert later == set(LATER)
 
 
 def test_the_defaults_of_the_reference_are_the_defaults(tmp_path: Path) -> None:

@@ -30,6 +30,29 @@ async def test_the_epoch_is_committed_alone_and_first() -> None:
     stage.check()
 
 
+async def test_two_configurations_are_told_at_every_handover() -> None:
+    """Each worker takes the state over for its own, once; nothing else changes, and no poll is left out."""
+    stage = Stage()
+    await stage.turn(token("a"))
+    other = replace(POLICY, configuration="d")
+    told = []
+    for policy in (other, other, POLICY):
+        stage.policy = policy
+        stage.cycle = stage.worker()
+        before = stage.row
+        told.append(await stage.cycle.prepare())
+        assert replace(stage.row, configuration=before.configuration) == before
+        assert stage.row.configuration == policy.configuration
+        assert (await stage.turn(token("a"))).verdict == "accepted"
+        stage.check()
+
+    reasons = [report.reason if report else None for report in told]
+    assert reasons == ["config_mismatch", None, "config_mismatch"]
+    assert told[0] is not None
+    assert told[0].detail == "last polled with configuration c, ours is d"
+    assert (told[0].requests, told[0].first_sequence) == (0, None)
+
+
 async def test_the_first_look_is_baseline() -> None:
     """Old tokens are told as such; the report says so up to the first accepted one, and the account is pinned."""
     stage = Stage()

@@ -29,6 +29,8 @@ async def test_killed_at_random_moments(kafka: Any, registry: Any, prefix: str, 
 
     Each event stands in the topic of all too, and knows which clients its user had before.
     The kills must have hit: the broker aborted transactions, and snapshots were cut off between two of them.
+    Each life joins a group of its own: it need not wait until a group has noticed that its predecessor is dead, and
+    nothing but the fence stands between the two.
     """
     chance = random.Random(SEED)
     around = Around.of(kafka, registry, prefix, all_topic=True)
@@ -42,6 +44,7 @@ async def test_killed_at_random_moments(kafka: Any, registry: Any, prefix: str, 
         around, tmp_path, tokens=TOKENS, acts_per_second=ACTS_PER_SECOND, seed=SEED, environ=environ
     ) as here:
         while kills < KILLS or (kills < MOST_KILLS and not (aborted and interrupted)):
+            here.process.environ["STREAMER_KAFKA__GROUP"] = f"{prefix}-life-{kills}"
             await _lived_and_killed(here.process, chance)
             kills += 1
             if kills % 8 == 0 and kills >= KILLS:

@@ -21,7 +21,7 @@ from streamer import avro
 from streamer.avro import Values
 from streamer.config import RegistrySettings
 from streamer.events import Event
-from streamer.kafka.relay.group import SESSION_MS
+from streamer.kafka.share import SESSION_S
 from streamer.registry import Registry
 from streamer.report import Report
 from tests.kafka.relay.stage import Bench, as_json, report, report_as_json
@@ -35,7 +35,7 @@ FREEZES = int(os.environ.get("RELAY_FREEZES", "1"))
 MOST_KILLS = 3 * KILLS  # on a busy machine a few more, until one has hit a transaction
 ROLLS = max(1, FREEZES // 2)  # each restarts all three
 RELAYS, PARTITIONS = 3, 6
-FROZEN_S = SESSION_MS / 1000 + 2
+FROZEN_S = SESSION_S + 2
 EVENTS_A_TURN = 120  # a transaction of the source
 TURN_S = 0.05  # so some 700 events a second, as far as the machine keeps up; after each kill more than that wait
 BUSY_S = (0.1, 1.0)  # after a relay was given its share, with all that waits since the last act

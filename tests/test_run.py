@@ -113,15 +113,15 @@ async def test_unsure_look_up_waits(kafka: Any, registry: Any, prefix: str, tmp_
     assert broken == []
 
 
-async def test_two_processes_with_one_prefix(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
-    """Two workers that fence each other: one of them ends with status 4 and names the id; nothing stands twice."""
+async def test_two_groups_with_one_prefix(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """Workers of two groups fence each other: one of them ends with status 4 and names the id; nothing stands twice."""
     around = Around.of(kafka, registry, prefix)
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()
     async with installed(around, folders[0], tokens=20, acts_per_second=20) as one:
         (folders[1] / "streamer.yaml").write_text((folders[0] / "streamer.yaml").read_text())
-        two = type(one.process)("run", folder=folders[1], environ={})
+        two = type(one.process)("run", folder=folders[1], environ={"STREAMER_KAFKA__GROUP": f"{prefix}-others"})
         try:
             await one.process.start()
             await two.start()

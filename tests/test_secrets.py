@@ -30,7 +30,7 @@ PATHS = ("/", "/metrics", "/sources", "/readyz", "/healthz", "/nowhere")
 
 def needles(*secrets: str) -> dict[bytes, str]:
     """Every form in which a secret might slip out, with the secret it is of."""
-    found = {}
+    found: dict[bytes, str] = {}
     for secret in secrets:
         forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
         forms |= {base64.b64encode(text.encode()).decode() for text in (secret, f"{USER}:{secret}")}

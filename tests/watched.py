@@ -8,6 +8,7 @@ from collections.abc import Callable
 from streamer.batch import Batch
 from streamer.cycle import Cycle
 from streamer.health import Board, SourceHealth
+from streamer.pace import Pace, Places
 from streamer.state import SourceState
 from streamer.stop import Stop
 from streamer.watch import Watch
@@ -70,7 +71,14 @@ class Hooked(MemoryLedger):
 class Watched:
     """One source under watch."""
 
-    def __init__(self, stop: Stop, stage: Stage | None = None, *, monotonic: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        stop: Stop,
+        stage: Stage | None = None,
+        *,
+        monotonic: Callable[[], float] = lambda: 0.0,
+        phase: float = 1.0,
+    ) -> None:
         self.stage = stage or Stage()
         self.stage.account.show([token("a")])
         self.ledger = Hooked(self.stage.log, self.stage.gates)
@@ -78,7 +86,9 @@ class Watched:
         self.board = Board({SOURCE: "its state is not restored yet"}, {SOURCE: self.health})
         self.cycle = Cycle(self.stage.policy, self.stage.account, self.ledger, self.stage.clock)
         paced = stop.monotonic if isinstance(stop, Paced) else monotonic
-        self.watch = Watch(self.cycle, self.health, self.board, stop, paced)
+        self.places = Places(1)
+        pace = Pace(self.places, paced, self.stage.clock, lambda: phase)
+        self.watch = Watch(self.cycle, self.health, self.board, stop, pace)
 
     @property
     def reports(self) -> list[laws.Read]:

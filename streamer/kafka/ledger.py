@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
@@ -33,6 +33,32 @@ HINT: Final = "find the other process with this topic prefix and stop one of the
 Sleep = Callable[[float], Awaitable[None]]
 
 
+class Ownership(Protocol):
+    """Whether the partitions are ours, as far as is known; what raises is passed on."""
+
+    def check(self) -> None:
+        """Right before a transaction: raise if they were taken."""
+
+    def make_sure(self) -> None:
+        """Right before a writer opens, which would fence a rightful owner: raise if they may have been taken."""
+
+    def disputed(self) -> None:
+        """Somebody else opened a writer there."""
+
+
+class Unshared:
+    """Nobody else is given these partitions."""
+
+    def check(self) -> None:
+        """They are ours."""
+
+    def make_sure(self) -> None:
+        """They are ours."""
+
+    def disputed(self) -> None:
+        """They stay ours; `Fences` counts."""
+
+
 class Ledger:
     """The partitions of `P.state` that hold the given sources.
 
@@ -43,6 +69,7 @@ class Ledger:
         sources: the names of all sources this worker polls.
         compression: as of `Writer`.
         timeout_s: a transaction's.
+        ownership: of the partitions.
         sleep: waits; a test passes its own.
     """
 
@@ -55,6 +82,7 @@ class Ledger:
         *,
         compression: str,
         timeout_s: float,
+        ownership: Ownership | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._connection = connection
@@ -69,6 +97,7 @@ class Ledger:
                 ),
                 self._reader(connection, number),
                 name=f"partition {number} of {names.state}",
+                ownership=ownership,
                 sleep=sleep,
             )
             for number in sorted(set(self._homes.values()))
@@ -86,6 +115,7 @@ class Ledger:
             Unready, Misconfigured: as `Writer.open` and `restore.restore`.
             Doubt: fenced; it may be tried again, the wait that this asks for is part of the next try.
             Fenced: fenced three times within a minute.
+            Stopped: the partition is not ours any more.
         """
         return await self._shards[self._homes[source]].restore(source)
 
@@ -95,6 +125,7 @@ class Ledger:
         Raises:
             Doubt: nothing is certain any more, or the state was taken away: restore first.
             Fenced: as of `restore`.
+            Stopped: the partition is not ours any more; a transaction in hand was not ended by that.
         """
         home = self._homes[source]
         records = [self._addressed(record, home, written.timestamp) for record in written.records]
@@ -112,11 +143,9 @@ class Ledger:
         return await inbox.commands(source, after) if inbox else ()
 
     async def close(self) -> None:
-        """Drop all writers, and read no more commands."""
-        for shard in self._shards.values():
-            await shard.close()
-        for inbox in self._inboxes.values():
-            await inbox.close()
+        """Drop all writers, and read no more commands; all at once, since each may take its limit."""
+        writers, readers = self._shards.values(), self._inboxes.values()
+        await asyncio.gather(*(one.close() for one in writers), *(one.close() for one in readers))
 
     def _addressed(self, record: Record, home: int, timestamp: int) -> Outgoing:
         if record.topic == STATE:
@@ -135,7 +164,8 @@ class Shard:
     """One partition: its writer, what was read and not yet asked for, and who may write on top of what.
 
     It is open exactly while the partition was read after the writer's opening; everything happens under one lock.
-    `name` is the partition's, for a person.
+    `name` is the partition's, for a person. Fences are counted while the partition is ours without a break: that
+    it changed hands explains those before.
     """
 
     def __init__(
@@ -144,12 +174,14 @@ class Shard:
         read: Callable[[], Awaitable[dict[str, Restored]]],
         *,
         name: str,
+        ownership: Ownership | None = None,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._read = read
         self._name = name
+        self._ownership = ownership or Unshared()
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -171,6 +203,7 @@ class Shard:
     async def commit(self, source: str, records: list[Outgoing], own: bytes) -> None:
         """See `Ledger.commit`; `own` is the value of the source's own row among the records."""
         async with self._lock:
+            self._ownership.check()
             if source in self._current and not self._writer.is_open:
                 await self._open()
             if self._current.pop(source, None) is None:
@@ -189,6 +222,7 @@ class Shard:
         await self._writer.close()
         await self._sleep(max(0.0, self._reopen_at - self._monotonic()))
         try:
+            self._ownership.make_sure()
             with self._fencing():
                 await self._writer.open()
             self._waiting = await self._read()
@@ -206,5 +240,6 @@ class Shard:
             yield
         except Fenced as fenced:
             self._current.clear()
+            self._ownership.disputed()
             self._reopen_at = self._monotonic() + self._fences.pause_s(fenced)
             raise Doubt(str(fenced), hint=fenced.hint) from fenced

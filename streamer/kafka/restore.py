@@ -22,6 +22,7 @@ from streamer.kafka.span import enter
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
+BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
 FETCH_MS: Final = 200
 FETCH_BYTES: Final = 8 * 2**20
 
@@ -54,7 +55,9 @@ async def restore(
     owns: dict[str, bytes] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
-    for key, value in rows.items():
+    for count, (key, value) in enumerate(rows.items(), 1):
+        if count % BREATH_ROWS == 0:
+            await asyncio.sleep(0)
         source, kind, moid = _parted(topic, partition, key)
         if sources is not None and source not in sources:
             continue

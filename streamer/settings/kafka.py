@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import model_validator
 
-from streamer.settings.section import Later, Section, key, listed, refuse, section
+from streamer.settings.section import Section, key, listed, refuse, section
 from streamer.settings.values import Address, Duration, File, HostsAndPorts, Number, Secret, Size, Text
 
 _MINUTE: Final = 60.0
@@ -67,7 +67,7 @@ class KafkaSettings(Section):
         "confluent", "confluent: Avro with a registry; avro: bare datum; json: neither calls a registry"
     )
     all_topic: bool = key(False, "every event also to `P.all`, in the same transaction")
-    group: Annotated[Text, Later()] = key("intersight-streamer", "workers that share it share the sources")
+    group: Text = key("intersight-streamer", "workers that share it share the sources")
     transaction: Transaction = section(Transaction, "bounds of a transaction")
     cloudevents_headers: bool = key(True, "CloudEvents 1.0 attributes as record headers")
 

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from streamer.settings.keys import Key, keys
-from streamer.settings.section import is_later, shown
+from streamer.settings.section import shown
 
 _HEAD: Final = "| key | default | meaning |\n|---|---|---|\n"
 
@@ -19,5 +19,4 @@ def table(model: type[BaseModel]) -> str:
 
 def _row(key: Key) -> str:
     default = "(required)" if key.field.is_required() else f"`{shown(key.field, key.field.default)}`"
-    soon = "; not in this version yet, only the default is accepted" if is_later(key.field) else ""
-    return f"| `{key.path}` | {default} | {key.field.description}{soon} |\n"
+    return f"| `{key.path}` | {default} | {key.field.description} |\n"

@@ -17,10 +17,6 @@ from streamer.errors import Misconfigured
 from streamer.settings.layers import FromEnvironment, unfolded
 
 
-class Later:
-    """Marks a key that a later version will act on; until then only its default is accepted."""
-
-
 def key(default: Any, meaning: str, **bounds: Any) -> Any:
     """A key with a default, its meaning in a few words, and pydantic's bounds (`ge`, `le`, `pattern`, ...)."""
     return Field(default, description=meaning, **bounds)
@@ -70,15 +66,6 @@ class Section(BaseModel):
                 raise ValueError(f"{name} and {other} are both given, wanted one of them")
         return self
 
-    @model_validator(mode="after")
-    def _nothing_of_later(self) -> Self:
-        for name in self.differing():
-            field = type(self).model_fields[name]
-            if is_later(field):
-                given, default = shown(field, getattr(self, name)), shown(field, field.default)
-                raise ValueError(f"{name} {given} is not in this version yet, wanted {default}")
-        return self
-
     def differing(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix` and have another value than their default."""
         return [
@@ -96,11 +83,6 @@ def secrets(model: type[BaseModel]) -> Iterator[str]:
 def is_secret(field: FieldInfo) -> bool:
     """Whether a key holds a secret."""
     return "SecretStr" in str(field.annotation)
-
-
-def is_later(field: FieldInfo) -> bool:
-    """Whether only the default of a key is accepted in this version."""
-    return any(isinstance(mark, Later) for mark in field.metadata)
 
 
 def shown(field: FieldInfo, value: Any) -> str:

@@ -15,7 +15,7 @@ from streamer.batch import Batch, Form, Record
 from streamer.config import KafkaSettings
 from streamer.diff import changes
 from streamer.kafka.connection import Connection
-from streamer.kafka.ledger import Ledger
+from streamer.kafka.ledger import Ledger, Ownership
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.state import Complete, SourceRow, SourceState
 from streamer.steps import Writing, last_shown, steps, tombstones
@@ -110,8 +110,8 @@ class OnBroker:
         self.layout = await ensure(self.connection, settings)
         assert await seen_within(200, self._has_leaders)
 
-    def ledger(self, *sources: str) -> Ledger:
-        """See `Bench`."""
+    def ledger(self, *sources: str, ownership: Ownership | None = None) -> Ledger:
+        """See `Bench`; `ownership` as of `Ledger`."""
         made = Ledger(
             self.connection,
             self.names,
@@ -119,6 +119,7 @@ class OnBroker:
             sources or (ONE, TWO),
             compression="zstd",
             timeout_s=20,
+            ownership=ownership,
             sleep=self._sleep,
         )
         self.ledgers.append(made)

@@ -13,8 +13,10 @@ from streamer.errors import Doubt, Fenced, Unready
 from streamer.kafka.fences import WAIT_S, WITHIN_S
 from streamer.kafka.ledger import Shard
 from streamer.kafka.restore import Restored
+from streamer.kafka.share import Share
 from streamer.kafka.topics import partition_of
 from streamer.state import SourceState
+from streamer.stop import Stopped
 from tests import laws
 from tests.builders import FORM, NOON, token
 from tests.kafka.bench import ONE, TWO, OnBroker, begin, oversized, polled, start, tell
@@ -213,6 +215,40 @@ async def test_fences_far_apart_are_borne(broker: OnBroker, apart_s: float, *, f
     await theirs.close()
     await shard.close()
     assert ends == [Doubt, Doubt, Fenced if fatal else Doubt]
+
+
+async def test_who_lost_a_partition_begins_nothing_with_it(broker: OnBroker) -> None:
+    """Its writer does not open, which would fence the rightful owner, and a transaction is not begun."""
+    await broker.make_topics()
+    share = Share({0: []})
+    late = broker.ledger(ONE, ownership=share)
+    state = await start(late, ONE, token("a"))
+    share.take()
+    with pytest.raises(Stopped):
+        await tell(late, ONE, state, token("b"))
+    heir = broker.ledger(ONE)
+    assert await heir.restore(ONE) == state
+
+    with pytest.raises(Stopped):
+        await late.restore(ONE)
+
+    await tell(heir, ONE, state, token("a", client_name="x"))
+
+
+async def test_a_fence_ends_what_is_provisional(broker: OnBroker) -> None:
+    """Somebody else writes there while the group has not spoken: nothing of that share is opened again."""
+    await broker.make_topics()
+    ours = broker.ledger(ONE, ownership=Share({0: []}, provisional=True))
+    state = await start(ours, ONE, token("a"))
+    heir = broker.ledger(ONE)
+    assert await heir.restore(ONE) == state
+
+    with pytest.raises(Doubt, match="was fenced"):
+        await tell(ours, ONE, state, token("b"))
+    with pytest.raises(Stopped):
+        await ours.restore(ONE)
+
+    await tell(heir, ONE, state, token("a", client_name="x"))
 
 
 async def test_a_diff_of_many_transactions_restores_at_each_of_them(broker: OnBroker) -> None:

@@ -1,16 +1,27 @@
-"""Who relays which partition number: the members of one consumer group share the numbers out among them.
+"""Who has which partition number: the members of one consumer group share the numbers out among them.
 
-A number is that of a partition in every input topic at once, because its transactional id is one. This room must never
-read a record, and never take membership for safety: a member that was frozen believes for a while that it still owns
-what another one has by now. Membership says who should try; the fence of the transactional id says who may.
+Workers share `P.state`, relays share their inputs. A number is that of a partition in every topic of the group at once,
+because its transactional id is one. This room must never read a record, and never take membership for safety: a member
+that was frozen believes for a while that it still owns what another one has by now. Membership says who should try; the
+fence of the transactional id says who may.
 
 Question: why an assignor of our own? Kafka's range assignor gives same-numbered partitions to one member only as long
 as all topics have as many; while an operator adds partitions, topic after topic, it would not, and two members would
 fence each other. Choice: numbers are shared out, not partitions, and separately among the members that read the same
-topics. As its name is its own, no consumer of another kind can join the group.
+topics: so deployments with different prefixes may have one group. As its name is its own, no consumer of another kind
+can join the group.
 
 Question: what happens to a number that its owner keeps in a rebalance? Choice: it is taken and given like all others,
-and whoever has it begins anew: opens, reads the offsets, goes on. It costs some 50 ms and leaves one way to begin.
+and whoever has it begins anew: opens, reads, goes on. It costs some 50 ms and leaves one way to begin.
+
+Question: who has what while the group has not spoken yet? Brokers let an empty group wait some seconds for more members
+before they share out (`group.initial.rebalance.delay.ms`, 3 s by default), so a lone worker would poll nobody at every
+start. Choice: whoever finds no member at all may begin with `meanwhile`, a provisional share. When the group has
+spoken, that is either confirmed or taken like any other. Two that start together fence each other at most once: a
+provisional share ends with the first fence.
+
+Question: who waits for a member that was killed? Choice: nobody on its own machine (`members`), all others until its
+session is over. Rejected: static members; see there.
 """
 
 from __future__ import annotations
@@ -28,17 +39,18 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 from streamer.errors import StreamerError, Unready
+from streamer.kafka import members
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.share import HEARTBEAT_MS, SESSION_S, Share
 from streamer.stop import Stop, Stopped
 
-SESSION_MS: Final = 6_000  # a member that is silent for so long is out; brokers allow no less, unless told to
-HEARTBEAT_MS: Final = 1_000  # how late one learns that it is out, or that the others gather anew
 REBALANCE_MS: Final = 40_000  # for all to end what they have in hand
 RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
 TURN_MS: Final = 200  # one look at the group: how late a new share is seen
+LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
 
 
 class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
@@ -88,24 +100,38 @@ class Membership:
         connection: where Kafka is.
         group: its name.
         topics: what it reads; all must exist.
+        session_s: a member that is silent for so long is out.
+        meanwhile: topics with their partitions, all of which are ours until the group has spoken, if nobody else is
+            in it.
 
     Raises:
         Misconfigured: this user may not use the group; by any call.
         Unready: Kafka does not answer, or another kind of consumer has the group; by any call.
     """
 
-    def __init__(self, connection: Connection, group: str, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        group: str,
+        topics: Sequence[str],
+        *,
+        session_s: float = SESSION_S,
+        meanwhile: Mapping[str, int] | None = None,
+    ) -> None:
         self._connection = connection
         self._group = group
         self._topics = tuple(topics)
+        self._session_s = session_s
+        self._meanwhile = [TopicPartition(topic, n) for topic, count in (meanwhile or {}).items() for n in range(count)]
         self._consumer: AIOKafkaConsumer = connection.consumer(
             group_id=group,
             auto_offset_reset="latest",  # it never reads
             partition_assignment_strategy=(ByNumber,),
-            session_timeout_ms=SESSION_MS,
+            session_timeout_ms=round(session_s * 1000),
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
+            client_id=members.client_id(),
         )
         self._share: Share | None = None
         self._failure: StreamerError | None = None
@@ -118,6 +144,8 @@ class Membership:
         except BaseException:
             await close(self._consumer)
             raise
+        if self._meanwhile and await self._nobody_there():
+            self._share = self._of(self._meanwhile, provisional=True)
         self._consumer.subscribe(self._topics, listener=_Listener(self))
         return self
 
@@ -125,13 +153,14 @@ class Membership:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._share is not None:
+            self._share.take()
             self._share.released.set()
         await close(self._consumer)
 
     async def share(self) -> Share:
         """What the group gives us next; wait for it."""
         while self._share is None or self._share.over.requested:
-            await self._poll()
+            await self._shared_out()
         share = self._share
         with self._connection.reaching(f"see the topics of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
@@ -150,20 +179,44 @@ class Membership:
                 async with stop.allows(0), share.over.allows(0):
                     while True:
                         await self._poll()
+                        share.beat()
             except StreamerError as error:
                 self._failure = error
         share.over.request()
 
     def check(self) -> None:
-        """Raise what ended `attend`."""
+        """Raise what the client met in `attend` or while there was no share."""
         if self._failure is not None:
             raise self._failure
+
+    def partitions(self, topic: str) -> int:
+        """How many a topic has by now; 0 while that is not known."""
+        return len(self._consumer.partitions_for_topic(topic) or ())
 
     async def committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
         """The group's offsets, as Kafka has them now; None where there is none."""
         with self._connection.reaching(f"ask for the offsets of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
                 return {at: await self._consumer.committed(at) for at in partitions}
+
+    async def _shared_out(self) -> None:
+        """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""
+        async with asyncio.TaskGroup() as beside:
+            usher = beside.create_task(self._show_out())
+            try:
+                while self._share is None or self._share.over.requested:
+                    await self._poll()
+            except StreamerError as error:
+                self._failure = error
+            finally:
+                usher.cancel()
+        self.check()
+
+    async def _show_out(self) -> None:
+        while not self._connection.embedded:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(Unready):  # then all wait for the session
+                await members.show_out(self._connection, self._group)
 
     async def _poll(self) -> None:
         """One look: it keeps the membership alive, and raises what the client has met in the background."""
@@ -172,36 +225,42 @@ class Membership:
 
     # What the group decides...
 
-    def given(self, partitions: Iterable[TopicPartition]) -> None:
+    async def given(self, partitions: Iterable[TopicPartition]) -> None:
         """These are ours, and nothing of them is read through this consumer."""
-        lanes: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for at in sorted(partitions):
-            lanes[at.partition].append(at)
-            self._consumer.pause(at)
-        self._share = Share(dict(lanes))
+        share = self._of(partitions)
+        self._consumer.pause(*(at for lane in share.lanes.values() for at in lane))
+        before = self._share
+        if before is not None and before.provisional:
+            if before.confirmed_by(share):
+                return
+            await self.taken()
+        self._share = share
+
+    async def revoked(self) -> None:
+        """All gather anew. What is provisional was not given by the group, so it is not taken back by this."""
+        if self._share is not None and not self._share.provisional:
+            await self.taken()
 
     async def taken(self) -> None:
         """They are not ours any more: wait, within limits, until what is in hand is done."""
         if self._share is not None:
-            self._share.over.request()
+            self._share.take()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     await self._share.released.wait()
 
+    def _of(self, partitions: Iterable[TopicPartition], *, provisional: bool = False) -> Share:
+        lanes: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for at in sorted(partitions):
+            lanes[at.partition].append(at)
+        return Share(dict(lanes), session_s=self._session_s, provisional=provisional)
 
-class Share:
-    """What one member has between two rebalances.
-
-    Attributes:
-        lanes: by number, the partitions that have it.
-        over: requested once it is taken, or to be given up.
-        released: set by whoever works on it, once nothing of it is in hand any more.
-    """
-
-    def __init__(self, lanes: Mapping[int, list[TopicPartition]]) -> None:
-        self.lanes = lanes
-        self.over = Stop()
-        self.released = asyncio.Event()
+    async def _nobody_there(self) -> bool:
+        if self._connection.embedded:
+            return False
+        with contextlib.suppress(Unready):  # then the group's word is waited for
+            return not (await members.roster(self._connection, self._group)).members
+        return False
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped there
@@ -211,7 +270,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped the
         self._membership = membership
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - the client's signature
-        await self._membership.taken()
+        await self._membership.revoked()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        self._membership.given(assigned)
+        await self._membership.given(assigned)

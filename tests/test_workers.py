@@ -1,0 +1,109 @@
+"""Several real `streamer run` share the sources: whatever is done to them, nothing is lost, nothing stands twice.
+
+`WORKER_ROUNDS` repeats each act so often; the judge looks after every round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.kafka.connection import Connection
+from streamer.kafka.group import Membership
+from streamer.worker import SESSION_S
+from tests.fleet import SHARE, Fleet, fleet
+from tests.installation import ACCEPTED, Around
+from tests.process import Process
+
+SEED = 20_261_125
+ROUNDS = int(os.environ.get("WORKER_ROUNDS", "1"))
+ACCOUNTS = ("berlin", "lagos", "lima", "osaka", "perth", "quito")  # some share a partition
+ACTS_PER_SECOND = 25.0
+FROZEN_S = SESSION_S + 2
+TURNS = 5  # of a member that comes, and goes about a second later
+
+Act = Callable[[Fleet, random.Random], Awaitable[None]]
+
+
+async def killed(here: Fleet, chance: random.Random) -> None:
+    """One dies at a random moment; the other has all its sources, then it comes back."""
+    victim = chance.choice(here.workers)
+    await asyncio.sleep(chance.uniform(0, 1))
+    await victim.kill()
+    await here.polls(1)
+    await victim.start()
+    await victim.says(ACCEPTED)
+
+
+async def frozen(here: Fleet, chance: random.Random) -> None:
+    """One sleeps in the midst of a transaction until its session is over and its sources are another's, then wakes."""
+    victim = chance.choice(here.workers)
+    victim.running.send_signal(signal.SIGSTOP)
+    while not await here.has_one_open():
+        victim.running.send_signal(signal.SIGCONT)
+        await asyncio.sleep(chance.uniform(0, 0.2))
+        victim.running.send_signal(signal.SIGSTOP)
+    before = len(victim.said())
+    await asyncio.sleep(FROZEN_S)
+    await here.polls(1)
+    victim.running.send_signal(signal.SIGCONT)
+    await _published_again(victim, before)
+    assert await here.aborted() > 0
+
+
+async def _published_again(victim: Process, before: int) -> None:
+    """It is a member like any other again; until it was given a share anew, nothing it wrote was accepted."""
+    async with asyncio.timeout(60):
+        while SHARE not in (woken := victim.said()[before:]) or ACCEPTED not in woken.partition(SHARE)[2]:
+            assert victim.running.returncode is None, woken[-3000:]
+            await asyncio.sleep(0.05)
+    assert ACCEPTED not in woken.partition(SHARE)[0], woken
+
+
+async def rolled(here: Fleet, _: random.Random) -> None:
+    """All are stopped and started, one after the other, as an upgrade does it."""
+    for worker in here.workers:
+        assert await worker.stop() == 0, worker.said()[-3000:]
+        await worker.start()
+        await worker.says(SHARE)
+
+
+async def churned(here: Fleet, chance: random.Random) -> None:
+    """A member that wants none of the partitions comes and goes: a rebalance every second, and polls go on."""
+    connection, topic = Connection((here.around.bootstrap,)), f"{here.around.prefix}.control"
+    for _ in range(TURNS):
+        async with Membership(connection, here.group, [topic]):
+            await asyncio.sleep(chance.uniform(0.8, 1.2))
+        await asyncio.sleep(chance.uniform(0.8, 1.2))
+    for worker in here.workers:
+        assert worker.said().count(SHARE) > TURNS
+    await here.polls(1)
+
+
+WORKERS: dict[Act, int] = {killed: 2, frozen: 2, rolled: 3, churned: 2}
+
+
+@pytest.mark.timeout(90 + 60 * ROUNDS)
+@pytest.mark.parametrize("act", WORKERS)
+async def test_workers_share_sources(kafka: Any, registry: Any, prefix: str, tmp_path: Path, act: Act) -> None:
+    """After each round every token's last event equals the API, ids are unique, sequences gapless, reports tile."""
+    chance = random.Random(SEED)
+    around = Around.of(kafka, registry, prefix)
+    async with fleet(
+        around, tmp_path, accounts=ACCOUNTS, workers=WORKERS[act], acts_per_second=ACTS_PER_SECOND
+    ) as here:
+        await here.starts()
+        for _ in range(ROUNDS):
+            await act(here, chance)
+            broken = await here.verdict()
+            assert broken == []
+        for worker in here.workers:
+            assert await worker.stop() == 0, worker.said()[-3000:]
+        assert not any("Traceback" in worker.log.read_text(errors="replace") for worker in here.workers)
