@@ -107,7 +107,7 @@ class _Pages:
         return JSONResponse(rows, 200 if all(row["healthy"] for row in rows) else 503)
 
     async def _told(self, request: Request) -> Response:
-        body, content_type = self._metrics.exposition(request.headers.get("accept", ""))
+        body, content_type = await self._metrics.exposition(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type})
 
     async def _page(self, _: Request) -> Response:

@@ -40,11 +40,9 @@ def small(hours: Sequence[Changes]) -> Html:
     """All changes of each hour as one path; the highest one as high as there is room."""
     totals = [sum(hour) for hour in hours]
     most = max(totals, default=0)
-    path = "".join(
-        f"M{4 * place} {SMALL}v-{_height(total, most, SMALL):.1f}h3v{_height(total, most, SMALL):.1f}z"
-        for place, total in enumerate(totals)
-        if total
-    )
+    tall = [round(_height(total, most, SMALL)) for total in totals if total]
+    places = [4 * place for place, total in enumerate(totals) if total]
+    path = "".join([f"M{x} {SMALL}v-{height}h3v{height}z" for x, height in zip(places, tall, strict=True)])
     return tag(
         "svg",
         void("path", d=f"M0 {SMALL - 1}h{4 * len(totals) - 1}v1h-{4 * len(totals) - 1}z", class_="ground"),
@@ -72,4 +70,4 @@ def _column(place: int, counts: Changes, most: int, hour: int) -> Html:
 
 
 def _height(count: int, most: int, room: int) -> float:
-    return max(min(LEAST, room), count / most * room)
+    return max(LEAST, count / most * room)

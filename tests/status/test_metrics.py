@@ -40,17 +40,17 @@ OURS = {  # beside them: what rules and the dashboard need
 }
 
 
-def samples(board: Board) -> list[Sample]:
+async def samples(board: Board) -> list[Sample]:
     """Every sample, as a strict reader understands it."""
-    text, _ = Metrics(board, lambda: boards.NOW).exposition(OPEN)
+    text, _ = await Metrics(board, lambda: boards.NOW).exposition(OPEN)
     families = text_string_to_metric_families(text.decode())  # type: ignore[no-untyped-call]
     return [sample for family in families for sample in family.samples]
 
 
-def told(board: Board) -> dict[str, dict[tuple[str, ...], float]]:
+async def told(board: Board) -> dict[str, dict[tuple[str, ...], float]]:
     """By name and labels (in the order of their names), every sample of ours."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
-    for sample in samples(board):
+    for sample in await samples(board):
         if sample.name.startswith("streamer_"):
             labels = tuple(value for _, value in sorted(sample.labels.items()))
             found.setdefault(sample.name, {})[labels] = sample.value
@@ -65,15 +65,15 @@ def _board() -> Board:
     return board
 
 
-def test_every_promised_name_is_there_and_no_other(board: Board) -> None:
+async def test_every_promised_name_is_there_and_no_other(board: Board) -> None:
     """To the letter, with their labels; what is not promised is what our own rules need."""
-    every = samples(board)
+    every = await samples(board)
 
     assert {s.name: set(s.labels) for s in every if s.name.startswith("streamer_")} == PROMISED | OURS
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= {s.name for s in every}
 
 
-def test_numbers_are_the_boards(board: Board) -> None:
+async def test_numbers_are_the_boards(board: Board) -> None:
     """Age, tokens and held of this moment; what was counted; durations by what they did not exceed."""
     held = next(name for name, one in board.sources.items() if one.held)
     board.sources[held].damaged, board.sources[held].unknown = 3, 5
@@ -82,7 +82,7 @@ def test_numbers_are_the_boards(board: Board) -> None:
     tally.transactions["fenced"] += 4
     for seconds in (0.3, 0.5, 400.0, -1.0):
         tally.restore_s.add(seconds)
-    sample = told(board)
+    sample = await told(board)
 
     assert sample["streamer_snapshot_age_seconds"]["account-004",] == 17 * 60
     assert sample["streamer_deletes_held"][held,] == boards.HOLD.count
@@ -104,10 +104,10 @@ def test_numbers_are_the_boards(board: Board) -> None:
     assert (sample["streamer_ready"][()], sample["streamer_build_info"].popitem()[1]) == (1, 1)
 
 
-def test_counters_begin_at_nought(board: Board) -> None:
+async def test_counters_begin_at_nought(board: Board) -> None:
     """A series that begins with its first fence or slow restore would hide it from every `increase`."""
     fresh = board.tallies["fresh"]
-    sample = told(board)
+    sample = await told(board)
 
     assert sum(fresh.events.values()) == 0
     assert [sample["streamer_transactions_total"][of, "fresh"] for of in ("committed", "doubt", "fenced")] == [0, 0, 0]
@@ -115,11 +115,11 @@ def test_counters_begin_at_nought(board: Board) -> None:
     assert sample["streamer_polls_total"]["", "fresh", "accepted"] == 0
 
 
-def test_a_source_given_away_is_another_workers_to_tell(board: Board) -> None:
+async def test_a_source_given_away_is_another_workers_to_tell(board: Board) -> None:
     """Its age, tokens and held are gone; its counters stay as they are and go on where it comes back."""
-    before = told(board)
+    before = await told(board)
     board.sources.pop("account-000")
-    after = told(board)
+    after = await told(board)
 
     for name in (
         "streamer_snapshot_age_seconds",
@@ -149,9 +149,9 @@ async def test_a_scraper_gets_what_it_asks_for(url: str) -> None:
     assert "# EOF" not in older.text
 
 
-def test_prometheus_has_nothing_to_say_about_them(promtool: Path, board: Board, tmp_path: Path) -> None:
+async def test_prometheus_has_nothing_to_say_about_them(promtool: Path, board: Board, tmp_path: Path) -> None:
     """Its own tool finds no fault in names, types, units or helps of ours; and it is one that finds some."""
-    text, _ = Metrics(board, lambda: boards.NOW).exposition("")
+    text, _ = await Metrics(board, lambda: boards.NOW).exposition("")
     ours = b"".join(line for line in text.splitlines(keepends=True) if b"streamer_" in line)
 
     assert judged(promtool, "check", "metrics", folder=tmp_path, given=ours) == (0, "")
