@@ -19,7 +19,7 @@ from streamer.batch import Form
 from streamer.clock import utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.errors import Unready
-from streamer.health import Board, application
+from streamer.health import Board
 from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
@@ -28,7 +28,7 @@ from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.pace import Pace, Places
 from streamer.registry import Registry, schemas_of, subject_of
-from streamer.serving import listen
+from streamer.status.application import show
 from streamer.stop import Stop, Stopped
 from streamer.worker import Account, Worker
 
@@ -55,7 +55,8 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
-            await listen(opened, application(board, utc_ms), settings.http.listen, "http.listen:")
+            board.statuses = {border.name: border.statuses for border in borders}
+            await show(opened, board, settings.http.listen, "http.listen:", hosts=settings.http.hosts)
             form, layout = await _prepared(settings, connection, stop, board)
             accounts = {
                 source.name: Account(source.interval, _policy(source, form), border)

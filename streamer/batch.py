@@ -7,7 +7,7 @@ between two loses nothing: the next start finds the open snapshot in the source'
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -24,6 +24,7 @@ from streamer.steps import Step, UserStep
 STATE: Final = "state"
 SNAPSHOTS: Final = "snapshots"
 ALL: Final = "all"
+LAST: Final = 10  # events of a batch that are kept as values, for whoever watches
 CLOUD_TYPE: Final = "com.cisco.intersight.iam.oauthtoken.{}.v1"
 RESERVED_RECORDS: Final = 2  # the source's row and the report
 GROWTH: Final = 256  # bytes these two may gain while events are counted: 5 figures in each, of at most 19 digits
@@ -57,6 +58,7 @@ class Batch:
         tokens: the token rows after it that differ; None: forgotten.
         report: the report among the records, if it ends a poll.
         users: the user rows after it that differ; None: forgotten.
+        last: its last few events.
     """
 
     records: tuple[Record, ...]
@@ -65,6 +67,7 @@ class Batch:
     tokens: Mapping[str, TokenRow | None]
     report: Report | None = None
     users: Mapping[str, UserRow | None] = field(default_factory=dict)
+    last: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,7 @@ class _Part(Frozen, frozen=True):
     tokens: Mapping[str, TokenRow | None]
     user: tuple[UserStep, Record] | None
     size: int = 0  # of `records`
+    event: Event | None = None
 
 
 class _Chunk:
@@ -248,6 +252,7 @@ class _Chunk:
         self._records: list[Record] = []
         self._tokens: dict[str, TokenRow | None] = {}
         self._users: dict[str, tuple[UserStep, Record]] = {}
+        self._last: deque[Event] = deque(maxlen=LAST)
         self._size = 0
 
     def next(self) -> _Chunk:
@@ -269,12 +274,14 @@ class _Chunk:
         self._tokens.update(part.tokens)
         if part.user:
             self._users[part.user[0].moid] = part.user
+        if part.event:
+            self._last.append(part.event)
 
     def closed(self, source: str, now: int, row: SourceRow, *, report: tuple[Report, Form] | None = None) -> Batch:
         users = {moid: step.row for moid, (step, _) in self._users.items()}
         records = (*self._records, *(record for _, record in self._users.values()))
         end = _batch(source, now, row, report=report)
-        return replace(end, records=records + end.records, tokens=self._tokens, users=users)
+        return replace(end, records=records + end.records, tokens=self._tokens, users=users, last=tuple(self._last))
 
     def _growth(self, part: _Part) -> int:
         """The bytes that a part adds."""
@@ -291,9 +298,9 @@ def _part(form: Form, source: str, step: Step | UserStep, sequence: int) -> _Par
     if isinstance(step, UserStep):
         return _Part((), {}, remembered)
     row = Record(STATE, token_key(source, step.moid), step.row.to_bytes() if step.row else None)
-    told = form.event(frozen.replace(step.event, sequence=sequence)) if step.event else ()
-    records = (*told, row)
-    return _Part(records, {step.moid: step.row}, remembered, _size(records))
+    event = frozen.replace(step.event, sequence=sequence) if step.event else None
+    records = (*(form.event(event) if event else ()), row)
+    return _Part(records, {step.moid: step.row}, remembered, _size(records), event)
 
 
 def _user_record(source: str, user: UserStep) -> Record:

@@ -73,6 +73,7 @@ class Gatherer:
             look,
             requests=self._source.requests - requests,
             damaged=self._source.damaged - damaged + sum(seen.damaged for seen in rows),
+            unknown=look.snapshot.unknown if look.snapshot else 0,
         )
 
     async def _look(self, state: SourceState, row: SourceRow, memory: Memory) -> Look:

@@ -70,6 +70,7 @@ class Look:
         rights: what we may see; None: nobody had to ask.
         requests: all that the poll sent, whatever for.
         damaged: values that were cut, repaired or nulled.
+        unknown: properties met that this version does not know.
         trace_ids: of the look-ups' replies, in order.
         rejected: why nothing is believed.
     """
@@ -84,6 +85,7 @@ class Look:
     rights: Rights | None = None
     requests: int = 0
     damaged: int = 0
+    unknown: int = 0
     trace_ids: tuple[str, ...] = ()
     rejected: Rejected | None = None
 

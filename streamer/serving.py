@@ -67,8 +67,11 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         await server.shutdown(sockets=[listener])
 
 
-async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -> None:
+async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -> str:
     """Serve `app` where an operator wants it, `host:port`, until `opened` is closed; `named` is how they gave it.
+
+    Returns:
+        Its URL.
 
     Raises:
         Misconfigured: the address cannot be listened on.
@@ -82,6 +85,7 @@ async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -
             hint="another streamer may run here; give another port, or 0 for a free one",
         ) from error
     say("http.listening", url=url)
+    return url
 
 
 def _listener(host: str, port: int) -> socket.socket:

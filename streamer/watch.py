@@ -120,6 +120,7 @@ class Watch:
             raise
         self._kind = kind_of(self._monotonic() - began)
         self._health.damaged += look.damaged
+        self._health.unknown += look.unknown
         return look
 
     def _restored(self) -> None:
@@ -155,6 +156,7 @@ class Watch:
         if row.complete:
             health.last_accepted_at = row.complete.accepted_at
         health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
+        health.hold = row.hold
 
     async def _obey(self) -> None:
         """Let commands act and say how each was answered; one line when they cannot be heard, and when they can again.

@@ -29,6 +29,7 @@ from streamer.kafka.ledger import Ledger
 from streamer.kafka.share import Share
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
+from streamer.observed import Observed
 from streamer.pace import Pace
 from streamer.stop import Stop, Stopped
 from streamer.strangers import Strangers
@@ -160,7 +161,7 @@ class Worker:
         health = SourceHealth(name, self._owner, account.interval_s, utc_ms())
         self._board.sources[name] = health
         self._board.missing[name] = "its state is not restored yet"
-        cycle = Cycle(account.policy, account.source, ledger, utc_ms)
+        cycle = Cycle(account.policy, account.source, Observed(ledger, self._board), utc_ms)
         return Watch(cycle, health, self._board, over, self._pace)
 
     def _strangers(self, ledger: Ledger, share: Share) -> Strangers:

@@ -155,6 +155,7 @@ class Account:
         on_list: done before each list is answered.
         requests, damaged: as of `streamer.gather.Source`; a list is one request, each look-up another.
         spoilt: values of each listed row that had to be cut or nulled.
+        strange: properties in a list that nobody knows.
         rights_seen: what we may see; None: it cannot be read just now.
         rights_known: what each question about them said that they were.
         known_as: the account that our credential belongs to.
@@ -184,7 +185,7 @@ class Account:
         self.people: dict[str, UserInfo] = {}
         self.resolved: list[str] = []
         self.on_list: Callable[[], object] = lambda: None
-        self.requests = self.damaged = self.spoilt = 0
+        self.requests = self.damaged = self.spoilt = self.strange = 0
         self._clock = clock
         self._gates = gates or Gates()
         self._ids = count(1)
@@ -215,6 +216,7 @@ class Account:
             moids_sha256=shown.moids_sha256,
             unchanged=frozenset(one.token.moid for one in seen) - rows.keys(),
             rows=rows,
+            unknown=self.strange,
         )
 
     async def rights(self, known: str | None = None) -> Rights:

@@ -110,6 +110,8 @@ WALLS = (
     Wall(("streamer",), ("confluent_kafka",), "it is an extra", ("streamer.demo",)),
     Wall(("streamer",), ("pydantic",), "one library, one room", ("streamer.config", "streamer.settings")),
     Wall(("streamer",), ("uvicorn",), "one library, one room", ("streamer.serving",)),
+    Wall(("streamer",), ("prometheus_client",), "one library, one room", ("streamer.status.metrics",)),
+    Wall(("streamer.status",), BORDERS, "what is told is made of the board"),
     Wall(
         ("streamer",),
         ("httpx",),

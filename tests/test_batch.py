@@ -71,6 +71,15 @@ def test_events_rows_the_sources_row_and_the_report_stand_in_one_transaction() -
     assert laws.reports(made.records)[0]["last_sequence"] == 2
 
 
+def test_a_transaction_keeps_its_last_events_for_whoever_watches() -> None:
+    """A few, numbered as they were written, of this transaction alone; one without events keeps none."""
+    first, second = planned(created(*"abcdefghijklm"), replace(FORM, records=11 * 2 + batch.RESERVED_RECORDS))
+
+    assert [event.sequence for event in first.last] == list(range(2, 12))
+    assert [(event.moid, event.sequence) for event in second.last] == [("l", 12), ("m", 13)]
+    assert planned([])[0].last == ()
+
+
 def test_a_forgotten_token_ends_in_a_tombstone() -> None:
     """A record without a value; the state no longer has it."""
     (made,) = planned([Step("a", None)])

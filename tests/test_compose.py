@@ -19,10 +19,12 @@ import jsonschema
 import pytest
 import yaml
 
-from streamer import cli, health
+from streamer import cli
 from streamer.config import load
+from streamer.health import Board
 from streamer.invocation import Invocation
 from streamer.serving import serve
+from streamer.status.application import application
 from tests.process import Process
 from tests.services import kafka, registry
 
@@ -93,6 +95,8 @@ def test_without_a_profile_there_is_no_stage() -> None:
         "relay": ["relay"],
         "simulator": ["demo"],
         "follow": ["demo"],
+        "prometheus": ["observability"],
+        "grafana": ["observability"],
     }
 
 
@@ -168,7 +172,24 @@ def test_a_deployments_own_folder_takes_the_simulators_place() -> None:
     mine = _interpolated(TEXT, STREAMER_FOLDER="./deployment")["services"]
     assert mine["streamer"]["volumes"] == ["./deployment:/etc/streamer:ro"]
     assert mine["simulator"]["volumes"] == ["simulator:/etc/streamer"]
-    assert set(COMPOSE["volumes"]) == {"kafka", "simulator"}
+    assert set(COMPOSE["volumes"]) == {"kafka", "prometheus", "simulator"}
+
+
+def test_prometheus_and_grafana_find_what_they_read() -> None:
+    """Files stand where each looks for them by default, and name each other and the streamer as compose does."""
+    folder = ROOT / "streamer" / "status" / "observability"
+    mounted = {name: dict([SERVICES[name]["volumes"][0].split(":")[:2]]) for name in ("prometheus", "grafana")}
+    assert mounted == {
+        "prometheus": {f"./{folder.relative_to(ROOT)}": "/etc/prometheus"},
+        "grafana": {f"./{folder.relative_to(ROOT)}/grafana": "/etc/grafana/provisioning"},
+    }
+    (job,) = yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    assert target == f"streamer:{_environ('streamer')['STREAMER_HTTP__LISTEN'].rpartition(':')[2]}"
+    (source,) = yaml.safe_load((folder / "grafana" / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    home = Path(_environ("grafana")["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (folder / "grafana" / home.relative_to("/etc/grafana/provisioning")).exists()
 
 
 async def _passes(service: str, port: int, url: str) -> bool:
@@ -185,8 +206,8 @@ async def _passes(service: str, port: int, url: str) -> bool:
 
 async def test_the_streamer_is_healthy_when_it_is_ready() -> None:
     """The health check passes for a service that is ready, and not for one that is not or not there."""
-    board = health.Board(missing={})
-    async with serve(health.application(board, lambda: 0)) as url:
+    board = Board(missing={})
+    async with serve(application(board, lambda: 0)) as url:
         assert await _passes("streamer", 9464, url)
         board.missing["registry"] = "no answer"
         assert not await _passes("streamer", 9464, url)

@@ -115,6 +115,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "sources[0].audit.wait": 2,
         "sources[0].users": False,
         "http.listen": "0.0.0.0:8080",
+        "http.hosts": ["streamer.example.com"],
         "log.level": "debug",
         "log.format": "json",
     },

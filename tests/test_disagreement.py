@@ -14,12 +14,13 @@ import pytest
 import yaml
 
 from streamer.clock import utc_ms
-from streamer.health import Board, application
+from streamer.health import Board
 from streamer.kafka.connection import Connection
 from streamer.kafka.reports import Reports
 from streamer.kafka.topics import partition_of
 from streamer.serving import serve
 from streamer.state import source_key
+from streamer.status.application import application
 from streamer.strangers import MISMATCH
 from tests import laws
 from tests.builders import token

@@ -202,14 +202,15 @@ async def test_the_page_shows_what_the_state_says() -> None:
 
 
 async def test_damage_adds_up_for_the_metrics() -> None:
-    """Poll by poll."""
+    """Poll by poll, and so do properties that nobody knows."""
     watched = Watched(Paced(3))
     account = watched.stage.account
     account.on_list = lambda: setattr(account, "damaged", account.damaged + 2)
+    account.strange = 4
 
     await watched.watch.run()
 
-    assert watched.health.damaged == 6
+    assert (watched.health.damaged, watched.health.unknown) == (6, 12)
 
 
 async def test_normal_operation_is_quiet(caplog: pytest.LogCaptureFixture) -> None:

@@ -16,11 +16,10 @@ from typing import Any
 
 import click
 
-from streamer import avro, log, serving
-from streamer.clock import utc_ms
+from streamer import avro, log
 from streamer.config import Settings
 from streamer.decoding import Decoder
-from streamer.health import Board, application
+from streamer.health import Board
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.relay.engine import Job, relay
@@ -31,6 +30,7 @@ from streamer.registry import Registry, subject_of
 from streamer.settings.values import host_and_port
 from streamer.siem.forms import FORMS
 from streamer.siem.relay import Patient, converter
+from streamer.status.application import show
 from streamer.stop import Stop
 
 EXAMPLES = """\b
@@ -80,7 +80,7 @@ async def _relay(settings: Settings, form: str, group: str | None, listen: str |
     with stop.on_signals():
         async with AsyncExitStack() as opened:
             if listen is not None:
-                await serving.listen(opened, application(board, utc_ms), listen, "--listen")
+                await show(opened, board, listen, "--listen", hosts=settings.http.hosts)
             registry = await opened.enter_async_context(Registry(settings.registry))
             jobs = _jobs(Names(settings.kafka.topic_prefix), registry, form, group, from_beginning=from_beginning)
             await relay(connection, settings.kafka, jobs, stop=stop, told=Told(board.missing))

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,7 @@ class Client:
 
     Attributes:
         requests: how many were sent so far, whatever for: repeated ones and those for access tokens too.
+        statuses: of the replies so far; `none` stands for requests without one.
 
     Raises:
         Misconfigured: `ca_file` or `proxy` cannot be used.
@@ -86,6 +88,7 @@ class Client:
         self._timeout = timeout
         self._quiet_until = 0
         self.requests = 0
+        self.statuses = Counter[str]()
         limits = httpx.Limits(
             max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_S
         )
@@ -98,7 +101,7 @@ class Client:
                 limits=limits,
                 trust_env=False,
                 follow_redirects=False,
-                event_hooks={"request": [self._count]},
+                event_hooks={"request": [self._count], "response": [self._answered]},
             )
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             raise Misconfigured(f"{where}.proxy cannot be used, wanted http://[user:password@]host:port") from error
@@ -148,6 +151,9 @@ class Client:
     async def _count(self, _: httpx.Request) -> None:
         self.requests += 1
 
+    async def _answered(self, response: httpx.Response) -> None:
+        self.statuses[str(response.status_code)] += 1
+
     async def _try(self, path: str, query: Sequence[tuple[str, str]], journal: Journal) -> Reply:
         """One try; `Failed` if another may go better, or if there is no reply at all."""
         request = self._http.build_request("GET", self._api + path, params=list(query))
@@ -161,7 +167,7 @@ class Client:
     async def _exchange(self, request: httpx.Request) -> Reply:
         """Send, and read to the end. Every error of the HTTP library gets one of our names here."""
         name = f"{request.method} {request.url.copy_with(query=None)}"
-        sent_at = self._clock()
+        sent_at, response = self._clock(), None
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._http.send(request, auth=self._auth, stream=True)
@@ -170,10 +176,12 @@ class Client:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.TimeoutException) as error:
+            self.statuses["none"] += response is None
             raise Failed(Rejected("timeout", f"{name}: no whole answer within {self._timeout:g} s")) from error
         except httpx.DecodingError as error:
             raise Failed(Rejected("not_json", f"{name}: the body cannot be unpacked: {error}")) from error
         except httpx.TransportError as error:
+            self.statuses["none"] += response is None
             raise _unreachable(name, error) from error
         return Reply(name, response.status_code, response.headers, body, sent_at, self._clock())
 

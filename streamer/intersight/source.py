@@ -83,6 +83,11 @@ class IntersightSource:
         return self._client.requests
 
     @property
+    def statuses(self) -> Mapping[str, int]:
+        """How often the API answered with which HTTP status so far; `none`: not at all."""
+        return self._client.statuses
+
+    @property
     def damaged(self) -> int:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged

@@ -131,6 +131,12 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not value or any(c.isspace() or c in ":/@*" for c in value):
+        raise ValueError("wanted the name of a host alone, such as streamer.example.com")
+    return value
+
+
 Number = Annotated[int, BeforeValidator(_no_boolean)]
 Duration = Annotated[
     float, BeforeValidator(_duration), PlainSerializer(duration_text, return_type=str, when_used="json")
@@ -151,4 +157,5 @@ Proxy = Annotated[
 ]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 HostsAndPorts = Annotated[tuple[HostAndPort, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], BeforeValidator(_listed)]
 FLOW: Final = BeforeValidator(_unfolded)

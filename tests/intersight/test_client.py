@@ -20,10 +20,12 @@ from tests.intersight.stage import (
     NOW,
     Naps,
     Script,
+    answering,
     client_of,
     fault,
     listed,
     said,
+    wire,
 )
 
 GOOD = said(200, listed([]))
@@ -188,6 +190,29 @@ async def test_tries_end(status: int, reason: str) -> None:
 
     assert (caught.value.reason, caught.value.status, caught.value.message_id) == (reason, status, "some_id")
     assert (len(script.asked), naps.taken) == (4, [1.0, 2.0, 4.0])
+
+
+async def test_replies_are_counted_by_their_status() -> None:
+    """Every try by the status it got, those for access tokens too; one that got none is counted as such, once."""
+    script = Script(fault(503), fault(429), GOOD)
+    async with serve(script) as url, client_of(url, sleep=Naps()) as client:
+        await _get(client)
+        assert (client.statuses, client.requests) == ({"503": 1, "429": 1, "200": 1}, 3)
+    async with client_of(url, sleep=Naps()) as client:
+        with pytest.raises(Rejected):
+            await _get(client)
+        assert (client.statuses, client.requests) == ({"none": 4}, 4)
+
+
+async def test_a_reply_that_breaks_off_was_one() -> None:
+    """Its status came, so it is counted under that alone."""
+    async with (
+        wire(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[")) as where,
+        client_of(f"http://{where}", sleep=Naps()) as client,
+    ):
+        with pytest.raises(Rejected):
+            await _get(client)
+        assert +client.statuses == {"200": 4}
 
 
 async def test_backoff_is_full_jitter() -> None:

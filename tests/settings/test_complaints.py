@@ -65,6 +65,8 @@ VALUES: list[tuple[str, Any, str]] = [
     ("http.listen", "9464", "http.listen: given '9464', wanted host:port"),
     ("http.listen", "a:99999", "http.listen: given 'a:99999', wanted host:port"),
     ("http.listen", "::1:9464", "http.listen: given '::1:9464', wanted host:port"),
+    ("http.hosts", ["http://a.example"], "http.hosts[0]: given 'http://a.example', wanted the name of a host alone"),
+    ("http.hosts", ["*"], "http.hosts[0]: given '*', wanted the name of a host alone"),
     ("log.level", "loud", "log.level: given 'loud', wanted 'debug', 'info', 'warning' or 'error'"),
 ]
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 
-from streamer.health import HEADERS, Board, SourceHealth, application
+from streamer.health import Board, SourceHealth
 from streamer.serving import serve
-
-NOW = 1_795_608_000_123  # 2026-11-25T12:00:00.123Z
-MINUTE = 60_000
+from streamer.status import live
+from streamer.status.application import CONTENT_SECURITY_POLICY, HEADERS, NOTHING, application, show
+from streamer.status.page import POLICY
+from tests.status import boards
+from tests.status.boards import MINUTE, NOW, source
 
 
 class Clock:
@@ -23,17 +27,6 @@ class Clock:
     def __call__(self) -> int:
         """The time."""
         return self.now
-
-
-def source(name: str = "prod-us", **known: Any) -> SourceHealth:
-    """A source read every minute, taken an hour ago and read just now."""
-    facts: dict[str, Any] = {
-        "owner": "host-1",
-        "interval_s": 60.0,
-        "watched_since": NOW - 60 * MINUTE,
-        "last_accepted_at": NOW,
-    }
-    return SourceHealth(name, **facts | known)
 
 
 @pytest.fixture(name="board")
@@ -53,7 +46,7 @@ async def _http(board: Board, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def show(board: Board, *sources: SourceHealth) -> None:
+def put(board: Board, *sources: SourceHealth) -> None:
     """Put sources on the board."""
     board.sources = {one.source: one for one in sources}
 
@@ -63,7 +56,7 @@ def show(board: Board, *sources: SourceHealth) -> None:
 
 async def test_healthz_says_that_the_loop_turns(http: httpx.AsyncClient, board: Board) -> None:
     """Whatever is missing or stale, the process is alive: nobody should restart it for that."""
-    show(board, source(last_accepted_at=0, held=3))
+    put(board, source(last_accepted_at=0, held=3))
 
     reply = await http.get("/healthz")
 
@@ -96,7 +89,7 @@ async def test_boards_do_not_share(board: Board) -> None:
 async def test_sources_are_told_in_full(http: httpx.AsyncClient, board: Board, clock: Clock) -> None:
     """Every key of the contract, in its order, sources by name."""
     known = {"epoch": "e", "last_sequence": 7, "tokens": 3, "last_verdict": "accepted", "last_accepted_at": NOW}
-    show(board, source("b"), source("a", **known))
+    put(board, source("b"), source("a", **known))
     clock.now = NOW + 1500
 
     reply = await http.get("/sources")
@@ -134,7 +127,7 @@ async def test_a_source_older_than_three_intervals_is_unhealthy(
     http: httpx.AsyncClient, board: Board, *, age_ms: int, healthy: bool
 ) -> None:
     """Exactly three intervals are still fine; a clock that went back makes nobody older or younger than now."""
-    show(board, source(), source("stale", last_accepted_at=NOW - age_ms))
+    put(board, source(), source("stale", last_accepted_at=NOW - age_ms))
 
     reply = await http.get("/sources")
 
@@ -147,7 +140,7 @@ async def test_a_source_never_read_is_as_old_as_our_watch(
     http: httpx.AsyncClient, board: Board, watched_ms: int, status: int
 ) -> None:
     """Its first three intervals are its chance; its age stays unknown."""
-    show(board, source(last_accepted_at=None, watched_since=NOW - watched_ms))
+    put(board, source(last_accepted_at=None, watched_since=NOW - watched_ms))
 
     reply = await http.get("/sources")
 
@@ -157,7 +150,7 @@ async def test_a_source_never_read_is_as_old_as_our_watch(
 
 async def test_held_deletions_are_unhealthy(http: httpx.AsyncClient, board: Board) -> None:
     """What waits for a person is told as if it were stale, until it is settled."""
-    show(board, source(held=2, hold_id="h"))
+    put(board, source(held=2, hold_id="h"))
     held = await http.get("/sources")
     board.sources["prod-us"].held = 0
     settled = await http.get("/sources")
@@ -169,21 +162,126 @@ async def test_held_deletions_are_unhealthy(http: httpx.AsyncClient, board: Boar
 # How it is told ...
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/sources", "/nowhere"])
+PATHS = ["/healthz", "/readyz", "/sources", "/metrics", "/", "/live"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/sources", "/", "/nowhere"])
 async def test_every_reply_is_guarded(http: httpx.AsyncClient, path: str) -> None:
     """No reply is cached, sniffed, framed or referred to, found or not; HEAD is GET without its body."""
     got, head = await http.get(path), await http.head(path)
 
     assert got.headers["cache-control"] == "no-store"
     assert {name: got.headers[name] for name in HEADERS} == HEADERS
+    assert got.headers[CONTENT_SECURITY_POLICY] == (POLICY if path == "/" else NOTHING)
     assert (head.status_code, head.headers, head.content) == (got.status_code, got.headers, b"")
 
 
+def test_the_page_may_load_nothing_but_itself() -> None:
+    """Style and script are allowed by their hash alone; nothing is inline by grace, nobody else is asked."""
+    said = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
+
+    assert said["default-src"] == said["base-uri"] == said["form-action"] == said["frame-ancestors"] == "'none'"
+    assert all(said[of].startswith("'sha256-") for of in ("style-src", "script-src"))
+    assert (said["connect-src"], said["img-src"]) == ("'self'", "data:")
+    assert "unsafe" not in POLICY
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/sources"])
+@pytest.mark.parametrize("path", PATHS)
 async def test_nothing_can_be_changed(http: httpx.AsyncClient, method: str, path: str) -> None:
     """Every method but GET and HEAD is refused, with the same guards."""
     reply = await http.request(method, path)
 
     assert reply.status_code == 405
     assert {name: reply.headers[name] for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("127.0.0.1:9464", 200),
+        ("[::1]:9464", 200),
+        ("10.1.2.3", 200),
+        ("localhost:9464", 200),
+        ("streamer:9464", 200),  # a container's name
+        ("status.example.com", 200),  # given
+        ("STATUS.example.com:9464", 200),
+        ("evil.example.com", 421),
+        ("evil.example.com:9464", 421),
+        ("127.0.0.1.evil.example.com", 421),
+        ("status.example.com.evil.org", 421),
+        ("localhost.", 421),
+        ("1.2.3.4.5", 421),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/sources", "/live"])
+async def test_a_strangers_name_is_refused(board: Board, path: str, asked: str, status: int) -> None:
+    """A public name that was made to point to us reads nothing, wherever it asks; addresses and our own names do."""
+    app = application(board, lambda: NOW, hosts=["status.example.com"])
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, verify=False) as client:
+        reply = await client.head(path, headers={"Host": asked})
+
+    assert reply.status_code == status
+
+
+# The stream ...
+
+
+async def test_the_stream_tells_all_and_then_what_changed(board: Board, clock: Clock) -> None:
+    """At first every piece and row, later only the row that differs; it ends when the service does."""
+    board.sources = boards.calm(3).sources
+    board.missing.clear()
+    pages = live.Live(board, clock)
+    stream = pages.stream()
+
+    assert await anext(stream) == f"retry: {live.AGAIN_MS}\n\n"
+    first = _told(await anext(stream))
+    board.sources["account-001"].last_sequence = 999_999
+    second = _told(await anext(stream))
+    pages.end()
+    rest = [said async for said in stream]
+
+    assert set(first["pieces"]) == {"state", "figures", "holds", "changes", "refused", "events"}
+    assert (first["all"], list(first["rows"])) == (True, ["s-account-000", "s-account-001", "s-account-002"])
+    assert (second["all"], list(second["rows"]), second["pieces"]) == (False, ["s-account-001"], {})
+    assert "999,999" in second["rows"]["s-account-001"]
+    assert rest == []
+
+
+async def test_only_so_many_may_look(board: Board, clock: Clock) -> None:
+    """Whoever comes after them is told to come again, and has a place once another has left."""
+    pages = live.Live(board, clock)
+    looking = [pages.stream() for _ in range(live.MOST)]
+    for stream in looking:
+        await anext(stream)
+    async with (
+        serve(application(board, clock, live=pages)) as url,
+        httpx.AsyncClient(base_url=url, verify=False) as client,
+    ):
+        full = await client.get("/live")
+        await looking[0].aclose()
+        again = await client.head("/live")
+    for stream in looking[1:]:
+        await stream.aclose()
+
+    assert (full.status_code, full.headers["retry-after"]) == (503, "10")
+    assert (again.status_code, again.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
+async def test_a_service_that_stops_lets_everybody_go(board: Board, caplog: pytest.LogCaptureFixture) -> None:
+    """Open streams end by themselves, and nothing is said about them."""
+    async with httpx.AsyncClient(verify=False) as client:
+        async with AsyncExitStack() as opened:
+            url = await show(opened, board, "127.0.0.1:0", "a test", clock=lambda: NOW)
+            reply = await client.send(client.build_request("GET", f"{url}/live"), stream=True)
+            chunks = reply.aiter_text()
+            assert (await anext(chunks)).startswith("retry:")
+        rest = [chunk async for chunk in chunks]
+
+    assert len(rest) <= 1
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
+def _told(said: str) -> dict[str, Any]:
+    assert said.startswith("data: ")
+    return dict(json.loads(said.removeprefix("data: ")))

@@ -1,0 +1,159 @@
+"""No secret is ever told: one scan over all that a real service at debug level says, shows, prints and publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import yaml
+
+from streamer.config import load, masked, reference
+from tests.conftest import OwnedBroker
+from tests.installation import ACCEPTED, Around, Installation, installed
+from tests.process import LIMIT_S, Process
+from tests.services import reader
+
+USER = "streamer"
+SASL, REGISTRY = "Sasl+7/pl4nted%secret", "R3gistry/pl4nted+secret"
+OTHER = "An0ther/pl4nted+secret"  # wrong, and no less somebody's
+LONG = 32  # letters of a PEM's line that are secret by themselves
+PATHS = ("/", "/metrics", "/sources", "/readyz", "/healthz", "/nowhere")
+
+
+def needles(*secrets: str) -> dict[bytes, str]:
+    """Every form in which a secret might slip out, with the secret it is of."""
+    found: dict[bytes, str] = {}
+    for secret in secrets:
+        forms = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+        forms |= {base64.b64encode(text.encode()).decode() for text in (secret, f"{USER}:{secret}")}
+        forms |= {line for line in secret.splitlines() if len(line) >= LONG} if "\n" in secret else set()
+        found |= {form.encode(): secret for form in forms}
+    return found
+
+
+def leaks(outputs: Mapping[str, bytes], planted: Mapping[bytes, str]) -> list[str]:
+    """Where a secret stands."""
+    return [f"{where} tells {planted[form]!r}" for where, told in outputs.items() for form in planted if form in told]
+
+
+def test_the_scan_finds_what_is_there() -> None:
+    """Every form of a secret, whatever stands around it; a scan that cannot find proves nothing."""
+    pem = "-----BEGIN X-----\n" + "Ab3/" * 16 + "\n-----END X-----"
+    planted = needles(SASL, pem)
+
+    assert len(planted) > 8
+    for form in planted:
+        assert leaks({"log": b"before " + form + b" behind"}, planted) != []
+    assert leaks({"log": b"-----BEGIN X-----"}, planted) == []
+
+
+@pytest.mark.timeout(240)
+async def test_nothing_that_is_said_or_shown_tells_a_secret(
+    owned_broker: OwnedBroker, registry: Any, prefix: str, tmp_path: Path
+) -> None:
+    """Keys, client secrets and passwords, right and wrong ones: in logs, errors, pages, metrics, topics, printing."""
+    broker = owned_broker(users={USER: SASL})
+    around = Around(broker.at("SASL_PLAINTEXT"), registry.url, prefix)
+    async with installed(around, tmp_path, tokens=20, acts_per_second=20) as here:
+        right = _environment(here)
+        outputs = await _lived(here, right)
+        for name, wrong in _mistakes(here).items():
+            await _failed(here, right | wrong, name)
+        outputs["log"] = here.process.log.read_bytes()
+        outputs |= _printed(tmp_path / "streamer.yaml", right)
+    topics = [f"{prefix}.{suffix}" for suffix in ("created", "modified", "deleted", "snapshots", "state", "control")]
+    outputs["topics"] = b"".join(
+        b"".join(filter(None, (record.key, record.value, *(text for _, text in record.headers or ()))))
+        for record in await reader.read_all(broker.bootstrap, topics, "read_uncommitted")
+    )
+
+    said = here.simulator.credentials
+    assert leaks(outputs, needles(SASL, REGISTRY, OTHER, said.rsa.pem, said.ec.pem, said.client_secret)) == []
+    assert all(len(told) > 100 for where, told in outputs.items() if where not in {"/healthz", "/readyz", "/nowhere"})
+    assert b" debug " in outputs["log"]
+
+
+def _environment(here: Installation) -> dict[str, str]:
+    """All secrets at once: two sources with a credential of each kind, passwords for Kafka and the registry."""
+    said = here.simulator.credentials
+    url = yaml.safe_load((here.process.log.parent / "streamer.yaml").read_text())["sources"][0]["url"]
+    return {
+        "STREAMER_SOURCES__1__NAME": "second",
+        "STREAMER_SOURCES__1__URL": url,
+        "STREAMER_SOURCES__1__INTERVAL": "1s",
+        "STREAMER_SOURCES__1__OAUTH__CLIENT_ID": said.client_id,
+        "STREAMER_SOURCES__1__OAUTH__CLIENT_SECRET": said.client_secret,
+        "STREAMER_SOURCES__2__NAME": "third",
+        "STREAMER_SOURCES__2__URL": url,
+        "STREAMER_SOURCES__2__INTERVAL": "1s",
+        "STREAMER_SOURCES__2__API_KEY__ID": said.rsa.id,
+        "STREAMER_SOURCES__2__API_KEY__PEM": said.rsa.pem,
+        "STREAMER_KAFKA__SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "STREAMER_KAFKA__SASL_MECHANISM": "SCRAM-SHA-256",
+        "STREAMER_KAFKA__SASL_USERNAME": USER,
+        "STREAMER_KAFKA__SASL_PASSWORD": SASL,
+        "STREAMER_REGISTRY__USERNAME": USER,
+        "STREAMER_REGISTRY__PASSWORD": REGISTRY,
+    }
+
+
+def _mistakes(here: Installation) -> dict[str, dict[str, str]]:
+    """What an operator does wrong with secrets, by what it is known by in the log."""
+    half = here.simulator.credentials.rsa.pem[:-200]
+    return {
+        "reason=unauthorized": {
+            "STREAMER_SOURCES__1__OAUTH__CLIENT_SECRET": OTHER,
+            "STREAMER_SOURCES__2__PROXY": f"http://{USER}:{quote(OTHER, safe='')}@127.0.0.1:9",
+        },
+        "SaslAuthenticationFailed": {"STREAMER_KAFKA__SASL_PASSWORD": OTHER},
+        "api_key": {"STREAMER_SOURCES__2__API_KEY__PEM": half},
+        "start.waiting": {"STREAMER_REGISTRY__URL": "http://127.0.0.1:9/"},
+        "sasl_password": {"STREAMER_KAFKA__SASL_PASSWORD_FILE": "/nowhere"},
+    }
+
+
+async def _lived(here: Installation, environ: Mapping[str, str]) -> dict[str, bytes]:
+    """A healthy life, seen by all its addresses."""
+    here.process = _again(here, environ)
+    await here.process.start()
+    await here.process.says(ACCEPTED, 9)
+    here.life.settle()
+    await here.process.says(" debug ")
+    url = re.findall(r"url=(\S+)", here.process.said())[0]
+    async with httpx.AsyncClient(base_url=url) as client:
+        replies = {path: await client.get(path) for path in PATHS}
+        outputs = {path: repr(reply.headers).encode() + reply.content for path, reply in replies.items()}
+        async with client.stream("GET", "/live") as stream:
+            told = stream.aiter_bytes()
+            outputs["/live"] = await anext(told) + await anext(told)
+    assert await here.process.stop() == 0
+    return outputs
+
+
+async def _failed(here: Installation, environ: Mapping[str, str], word: str) -> None:
+    """A life with a mistake in it, until it has told of it, and whether it goes on or ends with that."""
+    here.process = _again(here, environ)
+    await here.process.start()
+    async with asyncio.timeout(LIMIT_S):
+        while word not in here.process.said():  # noqa: ASYNC110 - another program is waited for
+            await asyncio.sleep(0.05)
+    await here.process.end()
+
+
+def _again(here: Installation, environ: Mapping[str, str]) -> Process:
+    return Process("run", folder=here.process.log.parent, environ=environ)
+
+
+def _printed(file: Path, environ: Mapping[str, str]) -> dict[str, bytes]:
+    """The configuration in every way Python or we can print it."""
+    settings = load(file, environ)
+    texts = (repr(settings), str(settings), json.dumps(masked(settings)), settings.model_dump_json())
+    return {f"printed {n}": text.encode() for n, text in enumerate(texts)} | {"reference": reference().encode()}
