@@ -29,7 +29,7 @@ LOG4J = "2.25.4"  # Kafka ships log4j-core without a binding: without this nothi
 JAVA_AT_LEAST = 17
 FIRST_PORT = 19092  # below the ephemeral range
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL", "CONTROLLER")  # one port each, in this order
+LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL", "CONTROLLER", "BEHIND")  # one port each, in this order
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -68,6 +68,7 @@ class Options:
         authorizer: ACLs are enforced; the PLAINTEXT listener's ANONYMOUS and the user `admin` are super users.
         users: SCRAM users by name with their passwords; opens SASL_PLAINTEXT and SASL_SSL.
         tls: opens SSL with a self-signed certificate (`Broker.ca_file`).
+        behind: `host:port` of a proxy; opens BEHIND, whose clients are told to come by way of it.
         session_ms: how long the controller waits for a broker that died; a restart after SIGKILL takes that long.
         properties: further lines of server.properties, which win.
     """
@@ -75,6 +76,7 @@ class Options:
     authorizer: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
+    behind: str = ""
     session_ms: int = 1500
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,7 +84,7 @@ class Options:
     def listeners(self) -> tuple[str, ...]:
         """The names of the listeners to open."""
         sasl = ("SASL_PLAINTEXT", "SASL_SSL") if self.users else ()
-        return ("PLAINTEXT", *sasl, *(("SSL",) if self.tls else ()))
+        return ("PLAINTEXT", *sasl, *(("SSL",) if self.tls else ()), *(("BEHIND",) if self.behind else ()))
 
 
 def loopback() -> tuple[str, int]:
@@ -152,8 +154,11 @@ class Broker(jvm.Jvm):
             "controller.quorum.voters": f"1@{self.at('CONTROLLER')}",
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join(f"{name}://{self.at(name)}" for name in opened),
+            "advertised.listeners": ",".join(
+                f"{name}://{self.options.behind if name == 'BEHIND' else self.at(name)}" for name in opened[:-1]
+            ),
             "listener.security.protocol.map": ",".join(
-                f"{name}:{'PLAINTEXT' if name == 'CONTROLLER' else name}" for name in opened
+                f"{name}:{'PLAINTEXT' if name in ('CONTROLLER', 'BEHIND') else name}" for name in opened
             ),
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self.folder / "data"),

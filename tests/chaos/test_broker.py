@@ -1,0 +1,155 @@
+"""Several real `streamer run` while their broker dies, refuses, or is out of one's reach: they go on by themselves.
+
+`CHAOS_ROUNDS` repeats each act so often; the judge looks after every round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from tests.chaos.fleet import FROZEN_S, ROUNDS, SEED, Fleet, fleet, is_back
+from tests.chaos.proxy import Proxy, proxied
+from tests.conftest import OwnedBroker
+from tests.installation import Around
+from tests.services.kafka import Broker, admin
+
+REFUSED_S = 8.0
+pytestmark = pytest.mark.timeout(120 + 90 * ROUNDS)
+
+
+async def killed(here: Fleet, broker: Broker, chance: random.Random) -> None:
+    """SIGKILL while every worker writes; it is away for a while, comes back, and nobody starts a worker anew."""
+    broker.kill()
+    await asyncio.sleep(chance.uniform(0, 5))
+    broker.launch()
+    await asyncio.to_thread(broker.wait)
+    await here.recovers()
+
+
+async def paused(here: Fleet, broker: Broker, chance: random.Random) -> None:
+    """It answers nobody, for less than a session or for more, and every connection stays open."""
+    broker.pause()
+    await asyncio.sleep(chance.choice((4.0, FROZEN_S)))
+    broker.resume()
+    await here.recovers()
+
+
+async def refusing(here: Fleet, broker: Broker, _: random.Random) -> None:
+    """It can be read and not written: too few replicas are in sync, as when the others are gone."""
+    names = [f"{here.around.prefix}.{suffix}" for suffix in ("state", "snapshots", "created", "modified", "deleted")]
+    await _in_sync(broker, names, 2)
+    for worker in here.workers:
+        await worker.says("turn.failed", worker.said().count("turn.failed") + 1)
+    await asyncio.sleep(REFUSED_S)
+    await _in_sync(broker, names, 1)
+    await here.recovers()
+
+
+async def _in_sync(broker: Broker, topics: list[str], least: int) -> None:
+    """Writes are taken only with so many replicas; there is one."""
+    entry = ConfigEntry("min.insync.replicas", str(least), incremental_operation=AlterConfigOpType.SET)
+    changes = [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry]) for topic in topics]
+    client = admin(broker.bootstrap)  # its replies come only while it is held
+    for done in client.incremental_alter_configs(changes).values():
+        await asyncio.to_thread(done.result, 30)
+
+
+@pytest.mark.parametrize("act", [killed, refusing, paused])
+async def test_a_broker_that_fails_all(
+    owned_broker: OwnedBroker,
+    registry: Any,
+    prefix: str,
+    tmp_path: Path,
+    act: Callable[[Fleet, Broker, random.Random], Awaitable[None]],
+) -> None:
+    """When it is back every source is polled again, by the same processes; nothing lost, nothing twice, no gap."""
+    chance = random.Random(SEED)
+    broker = owned_broker()
+    around = Around.of(broker, registry, prefix)
+    async with fleet(around, tmp_path, workers=2) as here:
+        await here.starts()
+        lives = [worker.running.pid for worker in here.workers]
+        for _ in range(ROUNDS):
+            await asyncio.sleep(chance.uniform(0, 1))
+            await act(here, broker, chance)
+            assert await here.verdict() == []
+        assert [worker.running.pid for worker in here.workers] == lives
+        await here.ends()
+
+
+# The network between one of two workers and the broker...
+
+
+@asynccontextmanager
+async def half_behind(
+    owned_broker: OwnedBroker, registry: Any, prefix: str, folder: Path
+) -> AsyncIterator[tuple[Fleet, Proxy]]:
+    """A fleet of two, started; the first one's only way to the broker is the proxy."""
+    async with proxied() as way:
+        broker = owned_broker(behind=way.at)
+        way.target = broker.at("BEHIND")
+        around = Around.of(broker, registry, prefix)
+        async with fleet(around, folder, workers=2, bootstraps={0: way.at}) as here:
+            await here.starts()
+            yield here, way
+
+
+async def silent(here: Fleet, way: Proxy) -> None:
+    """In the midst of a transaction nothing passes; what was sent arrives when all belongs to the other worker."""
+    way.pause()
+    while not await here.has_one_open():
+        way.resume()
+        await asyncio.sleep(0.1)
+        way.pause()
+    before = len(here.workers[0].said())
+    await asyncio.sleep(FROZEN_S)
+    await here.polls(1)
+    way.resume()
+    await is_back(here.workers[0], before)
+    assert await here.aborted() > 0
+
+
+async def reset(here: Fleet, way: Proxy) -> None:
+    """Every connection is reset for longer than a session; the other worker has all the sources meanwhile."""
+    way.cut()
+    await asyncio.sleep(FROZEN_S)
+    await here.polls(1)
+    before = len(here.workers[0].said())
+    way.mend()
+    await is_back(here.workers[0], before)
+
+
+async def lost(here: Fleet, way: Proxy) -> None:
+    """First nothing passes, then the connections turn out to be gone, as when a firewall has forgotten them."""
+    way.pause()
+    await asyncio.sleep(FROZEN_S)
+    before = len(here.workers[0].said())
+    way.cut()
+    way.resume()
+    way.mend()
+    await is_back(here.workers[0], before)
+
+
+@pytest.mark.parametrize("act", [silent, reset, lost])
+async def test_a_worker_that_is_cut_off(
+    owned_broker: OwnedBroker,
+    registry: Any,
+    prefix: str,
+    tmp_path: Path,
+    act: Callable[[Fleet, Proxy], Awaitable[None]],
+) -> None:
+    """Another takes its sources over and fences it; reached again it joins anew, and nothing of the past is shown."""
+    async with half_behind(owned_broker, registry, prefix, tmp_path) as (here, way):
+        for _ in range(ROUNDS):
+            await act(here, way)
+            await here.recovers()
+            assert await here.verdict() == []
+        await here.ends()
