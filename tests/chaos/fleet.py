@@ -86,17 +86,18 @@ class Fleet:
         await self.polls(1, limit_s)
         print(f"every source was polled again after {time.monotonic() - began:.1f} s")
 
-    async def verdict(self, *, steady: bool = True, lag_ms: int = 0) -> list[str]:
+    async def verdict(self, *, steady: bool = True, lag_ms: int = 0, limit_s: float = QUIET_S) -> list[str]:
         """Every promise that was broken so far; it lets all come to rest, judges, and lets life go on.
 
         Args:
             steady: nobody moved a worker's clock.
             lag_ms: how far the accounts' replicas were behind.
+            limit_s: how long two polls of every account may take.
         """
         for life in self.accounts.values():
             life.settle()
         await asyncio.sleep(lag_ms / 1000)
-        await self.polls(2)
+        await self.polls(2, limit_s)
         log = await self.around.log()
         lives = self.accounts.values()
         shown = {moid: judge.as_published(row) for life in lives for moid, row in life.tokens.items()}
@@ -181,6 +182,7 @@ async def fleet(
     accounts: Sequence[str] = ACCOUNTS,
     acts_per_second: float = ACTS_PER_SECOND,
     tokens: int = TOKENS,
+    partitions: int = PARTITIONS,
     source: Mapping[str, Any] | None = None,
     bootstraps: Mapping[int, str] | None = None,
     environ: Mapping[str, str] = SMALL,
@@ -195,6 +197,7 @@ async def fleet(
         accounts: the names of their sources.
         acts_per_second: in each account by chance, on average.
         tokens: in each account from the start.
+        partitions: of `P.state`.
         source: keys of every source, such as `interval`.
         bootstraps: by the number of a worker, where it alone finds the broker.
         environ: of all workers.
@@ -216,7 +219,7 @@ async def fleet(
             there = (bootstraps or {}).get(number, around.bootstrap)
             own = {
                 "bootstrap_servers": [there],
-                "state_partitions": PARTITIONS,
+                "state_partitions": partitions,
                 "transaction": {"timeout": TRANSACTION},
             }
             (home := folder / f"worker-{number}").mkdir()

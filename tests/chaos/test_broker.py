@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from tests.chaos.fleet import FROZEN_S, ROUNDS, SEED, Fleet, fleet, is_back
+from tests.chaos.fleet import FROZEN_S, ROUNDS, SEED, SMALL, Fleet, fleet, is_back
 from tests.chaos.proxy import Proxy, proxied
 from tests.conftest import OwnedBroker
 from tests.installation import Around
+from tests.judge import EVENT_TOPICS
 from tests.services.kafka import Broker, admin
 
-REFUSED_S = 8.0
+FAILED = "turn.failed"
+HASTY = {**SMALL, "STREAMER_KAFKA__TRANSACTION__TIMEOUT": "5s"}
 pytestmark = pytest.mark.timeout(120 + 90 * ROUNDS)
 
 
@@ -42,27 +44,7 @@ async def paused(here: Fleet, broker: Broker, chance: random.Random) -> None:
     await here.recovers()
 
 
-async def refusing(here: Fleet, broker: Broker, _: random.Random) -> None:
-    """It can be read and not written: too few replicas are in sync, as when the others are gone."""
-    names = [f"{here.around.prefix}.{suffix}" for suffix in ("state", "snapshots", "created", "modified", "deleted")]
-    await _in_sync(broker, names, 2)
-    for worker in here.workers:
-        await worker.says("turn.failed", worker.said().count("turn.failed") + 1)
-    await asyncio.sleep(REFUSED_S)
-    await _in_sync(broker, names, 1)
-    await here.recovers()
-
-
-async def _in_sync(broker: Broker, topics: list[str], least: int) -> None:
-    """Writes are taken only with so many replicas; there is one."""
-    entry = ConfigEntry("min.insync.replicas", str(least), incremental_operation=AlterConfigOpType.SET)
-    changes = [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry]) for topic in topics]
-    client = admin(broker.bootstrap)  # its replies come only while it is held
-    for done in client.incremental_alter_configs(changes).values():
-        await asyncio.to_thread(done.result, 30)
-
-
-@pytest.mark.parametrize("act", [killed, refusing, paused])
+@pytest.mark.parametrize("act", [killed, paused])
 async def test_a_broker_that_fails_all(
     owned_broker: OwnedBroker,
     registry: Any,
@@ -83,6 +65,41 @@ async def test_a_broker_that_fails_all(
             assert await here.verdict() == []
         assert [worker.running.pid for worker in here.workers] == lives
         await here.ends()
+
+
+# A cluster of which the smaller half is gone can only be read...
+
+
+async def test_a_cluster_that_can_only_be_read(
+    owned_broker: OwnedBroker, registry: Any, prefix: str, tmp_path: Path
+) -> None:
+    """One of two brokers dies, and every write wants both: polls fail, and go on as soon as it is back."""
+    copies = {f"{topic}.replication.factor": "2" for topic in ("offsets.topic", "transaction.state.log")}
+    broker = owned_broker(properties=copies)
+    other = owned_broker(beside=broker, properties=copies)
+    around = Around.of(broker, registry, prefix)
+    async with fleet(around, tmp_path, workers=2, environ=HASTY) as here:
+        await here.starts()
+        await _want_both(broker, [f"{prefix}.{suffix}" for suffix in ("state", "snapshots", *EVENT_TOPICS)])
+        for _ in range(ROUNDS):
+            failed = [worker.said().count(FAILED) for worker in here.workers]
+            other.kill()
+            for worker, times in zip(here.workers, failed, strict=True):
+                await worker.says(FAILED, times + 1)
+            other.launch()
+            await asyncio.to_thread(other.wait)
+            await here.recovers()
+            assert await here.verdict() == []
+        await here.ends()
+
+
+async def _want_both(broker: Broker, topics: list[str]) -> None:
+    """Writes to these are refused unless both brokers have them; of a topic with one replica one is enough."""
+    entry = ConfigEntry("min.insync.replicas", "2", incremental_operation=AlterConfigOpType.SET)
+    changes = [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry]) for topic in topics]
+    client = admin(broker.bootstrap)  # its replies come only while it is held
+    for done in client.incremental_alter_configs(changes).values():
+        await asyncio.to_thread(done.result, 30)
 
 
 # The network between one of two workers and the broker...
