@@ -14,7 +14,7 @@ from typing import Self
 
 from streamer.clock import utc_ms
 from streamer.config import SourceSettings
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Rejected
 from streamer.events import UserInfo
 from streamer.intersight.audit import AuditReader
 from streamer.intersight.client import Client
@@ -22,11 +22,11 @@ from streamer.intersight.lookup import look_up
 from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
-from streamer.intersight.servertime import ServerTime
+from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
-from streamer.tokens import Audit, Finding, Rights, Snapshot
+from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
 
 
 class IntersightSource:
@@ -35,6 +35,7 @@ class IntersightSource:
     Args:
         settings: of this source.
         clock: ms UTC.
+        elapsed: ms that nobody sets, by which it is seen that `clock` was set; None: it never is.
         sleep: waits that many seconds.
 
     Raises:
@@ -46,6 +47,7 @@ class IntersightSource:
         settings: SourceSettings,
         *,
         clock: Callable[[], int] = utc_ms,
+        elapsed: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.name
@@ -53,12 +55,14 @@ class IntersightSource:
         self._clock = clock
         self._paging = Paging(settings.name)
         self._server_time = ServerTime()
+        self._own_time = OwnTime(clock, elapsed or clock)
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
         self._client = Client(
             settings.url,
             credential,
             clock=clock,
+            elapsed=elapsed,
             sleep=sleep,
             timeout=settings.timeout,
             ca_file=settings.ca_file,
@@ -103,7 +107,12 @@ class IntersightSource:
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
         """
+        self._was_set()
         seen = await read_snapshot(self._client, known, self._paging, page_size=self._page_size, clock=self._clock)
+        if step := self._was_set():
+            void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")
+            void.walk = seen.walk
+            raise void
         moids = seen.unchanged | seen.rows.keys()
         self._witnesses = tuple(sorted({min(moids), max(moids)})) if moids else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
@@ -111,7 +120,16 @@ class IntersightSource:
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
-        return await look_up(self._client, moids, self._witnesses)
+        found = await look_up(self._client, moids, self._witnesses)
+        if self._was_set():
+            return {moid: Unsure(moid, "this machine's clock was set meanwhile") for moid in found}
+        return found
+
+    def _was_set(self) -> int:
+        """By how many ms our clock was set since this was last asked; what is believed of the server's follows."""
+        if step := self._own_time.was_set_by():
+            self._server_time.moved(step)
+        return step
 
     async def rights(self, known: str | None = None) -> Rights:
         """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say.
