@@ -17,22 +17,32 @@ the broker aborts. This room never guesses: without the coordinator's word it do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    LeaderNotAvailableError,
+    NodeNotReadyError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
-from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 
 ENDS: Final = {"PrepareCommit": True, "CompleteCommit": True, "PrepareAbort": False, "CompleteAbort": False}
 NEVER_HEARD_OF: Final = 105  # TRANSACTIONAL_ID_NOT_FOUND
 AGAIN_S: Final = 0.1
+READ_UNCOMMITTED, READ_COMMITTED = 0, 1
+LATEST: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +59,79 @@ class End:
         return (now.producer_id, now.producer_epoch) == (self.producer_id, self.epoch + 1)
 
 
-async def last_end(connection: Connection, transactional_id: str) -> End | None:
-    """How the id's last transaction ended; None if one is open, there was none, or Kafka is too old to tell.
+@asynccontextmanager
+async def ending(connection: Connection, transactional_id: str) -> AsyncIterator[Ending]:
+    """Ask how the id's last transaction ended; what starts the id anew stands in the block, and then `repeat`.
 
     Raises:
         KafkaError: what the client raises; there is no limit but the caller's.
     """
-    if connection.embedded:
-        return None
     client = connection.client()
     try:
+        if connection.embedded:
+            yield Ending(client, None)
+            return
         await client.bootstrap()
-        while True:
-            try:
-                return await _asked(client, transactional_id)
-            except IncompatibleBrokerVersion:
-                return None
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-            await client.force_metadata_update()
-            await asyncio.sleep(AGAIN_S)
+        yield Ending(client, await _last_end(client, transactional_id))
     finally:
         await client.close()
+
+
+class Ending:
+    """How the last transaction ended; None if one is open, there was none, or Kafka is too old to tell."""
+
+    def __init__(self, client: AIOKafkaClient, end: End | None) -> None:
+        self.end = end
+        self._client = client
+
+    async def repeat(self, producer: AIOKafkaProducer, topics: Collection[str]) -> None:
+        """Where anything is open in the topics, mark there once more that the id's last transaction ended as it did.
+
+        Where that is open which others write, a mark of ours means nothing. The producer was just started.
+        """
+        if self.end is None or not self.end.is_last_before(producer):
+            return
+        await self._client.set_topics(topics)
+        lanes = [TopicPartition(topic, number) for topic in topics for number in await producer.partitions_for(topic)]
+        shown, written = await self._ends(lanes, READ_COMMITTED), await self._ends(lanes, READ_UNCOMMITTED)
+        hanging = [lane for lane in lanes if shown[lane] < written[lane]]
+        if not hanging:
+            return
+        await producer.begin_transaction()
+        for lane in hanging:
+            producer._txn_manager.maybe_add_partition_to_txn(lane)  # noqa: SLF001 - there is no public way
+        await (producer.commit_transaction() if self.end.committed else producer.abort_transaction())
+
+    async def _ends(self, lanes: Collection[TopicPartition], isolation: int) -> dict[TopicPartition, int]:
+        """Where each partition ends for a reader."""
+        asked: defaultdict[int, defaultdict[str, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+        for topic, partition in lanes:
+            leader = self._client.cluster.leader_for_partition(TopicPartition(topic, partition))
+            if leader in {None, -1}:
+                raise LeaderNotAvailableError
+            asked[leader][topic].append((partition, LATEST))
+        found = {}
+        for leader, topics in asked.items():
+            reply = await self._client.send(leader, OffsetRequest(-1, isolation, list(topics.items())))
+            for topic, partitions in reply.topics:
+                for partition, code, _, offset in partitions:
+                    if code:
+                        raise for_code(code)
+                    found[TopicPartition(topic, partition)] = offset
+        return found
+
+
+async def _last_end(client: AIOKafkaClient, transactional_id: str) -> End | None:
+    while True:
+        try:
+            return await _asked(client, transactional_id)
+        except IncompatibleBrokerVersion:
+            return None
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+        await client.force_metadata_update()
+        await asyncio.sleep(AGAIN_S)
 
 
 async def _asked(client: AIOKafkaClient, transactional_id: str) -> End | None:
@@ -85,32 +145,6 @@ async def _asked(client: AIOKafkaClient, transactional_id: str) -> End | None:
     if code:
         raise for_code(code)
     return End(producer_id, epoch, ENDS[state]) if state in ENDS else None
-
-
-async def repeat(connection: Connection, producer: AIOKafkaProducer, end: End, topics: Collection[str]) -> None:
-    """Where anything is open in the topics, mark there that the id's last transaction ended as it did.
-
-    Where that is open which others write, a mark of ours means nothing. The producer was just started.
-    """
-    shown, written = await asyncio.gather(
-        _ends(connection, topics, "read_committed"), _ends(connection, topics, "read_uncommitted")
-    )
-    hanging = [lane for lane, last in shown.items() if last < written[lane]]
-    if not hanging:
-        return
-    await producer.begin_transaction()
-    for lane in hanging:
-        producer._txn_manager.maybe_add_partition_to_txn(lane)  # noqa: SLF001 - there is no public way
-    await (producer.commit_transaction() if end.committed else producer.abort_transaction())
-
-
-async def _ends(connection: Connection, topics: Collection[str], isolation: str) -> dict[TopicPartition, int]:
-    consumer = connection.consumer(*topics, isolation_level=isolation)
-    try:
-        await consumer.start()
-        return dict(await consumer.end_offsets(list(consumer.assignment())))
-    finally:
-        await close(consumer)
 
 
 # DescribeTransactions, which aiokafka 0.14 does not have...

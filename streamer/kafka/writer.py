@@ -53,9 +53,9 @@ from aiokafka.errors import (
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streamer.errors import Doubt, Fenced, Misconfigured, Unready
-from streamer.kafka import marks
 from streamer.kafka.connection import Connection
 from streamer.kafka.hard_close import hard_close, seen, wires
+from streamer.kafka.marks import ending
 
 OPEN_LIMIT_S: Final = 30.0
 SHARE_OF_TIMEOUT: Final = 0.8  # of the transaction timeout, for all our waits in sum
@@ -227,12 +227,11 @@ class Writer:
     async def _start(self, producer: AIOKafkaProducer) -> None:
         try:
             async with asyncio.timeout(self._left(_now() + OPEN_LIMIT_S)):
-                end = await marks.last_end(self._connection, self.transactional_id)
-                await producer.start()
-                for topic in self._topics:  # else the first send would wait for it, within the transaction
-                    await self._know(producer, topic)
-                if end is not None and end.is_last_before(producer):
-                    await marks.repeat(self._connection, producer, end, self._topics)
+                async with ending(self._connection, self.transactional_id) as last:
+                    await producer.start()
+                    for topic in self._topics:  # else the first send would wait for it, within the transaction
+                        await self._know(producer, topic)
+                    await last.repeat(producer, self._topics)
         except InvalidTransactionTimeout as error:
             raise Misconfigured(
                 f"kafka.transaction.timeout: {self._timeout_s:g}s is given, and Kafka refuses it",

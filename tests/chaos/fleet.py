@@ -92,12 +92,12 @@ class Fleet:
         Args:
             steady: nobody moved a worker's clock.
             lag_ms: how far the accounts' replicas were behind.
-            limit_s: how long two polls of every account may take.
+            limit_s: how long some polls of every account may take.
         """
         for life in self.accounts.values():
             life.settle()
         await asyncio.sleep(lag_ms / 1000)
-        await self.polls(2, limit_s)
+        await self.polls(3, limit_s)  # one was under way, the next sees what is missing, then `audit.wait` is over
         log = await self.around.log()
         lives = self.accounts.values()
         shown = {moid: judge.as_published(row) for life in lives for moid, row in life.tokens.items()}

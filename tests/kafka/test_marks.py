@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from streamer.errors import Doubt
 from streamer.kafka.connection import Connection
-from streamer.kafka.marks import last_end
+from streamer.kafka.marks import End, ending
 from streamer.kafka.writer import Writer
 from tests.conftest import OwnedBroker
 from tests.kafka.stage import make, record, values, writer
@@ -67,7 +67,7 @@ async def test_what_was_committed_is_shown(lax: Broker, prefix: str) -> None:
 
     heir = writer(lax.bootstrap, ID, [marked, hangs])
     await heir.open()
-    assert not await asyncio.to_thread(_open, lax, hangs)
+    assert await values(lax.bootstrap, hangs) == [b"committed"]
     assert await asyncio.to_thread(_open, lax, marked)
     await heir.commit([record(hangs, b"next")])
     await heir.close()
@@ -89,6 +89,7 @@ async def test_what_was_aborted_is_not_shown(lax: Broker, prefix: str) -> None:
 
     heir = writer(lax.bootstrap, ID, [marked, hangs])
     await heir.open()
+    assert await values(lax.bootstrap, hangs) == []
     assert not await asyncio.to_thread(_open, lax, hangs)
     await heir.commit([record(hangs, b"next")])
     await heir.close()
@@ -118,13 +119,18 @@ async def test_what_is_not_known_is_not_guessed(lax: Broker, prefix: str) -> Non
 async def test_how_it_ended(kafka: Given, prefix: str) -> None:
     """Told only of an end: not of an id that nobody has, nor of one that was only opened."""
     connection = Connection((kafka.bootstrap,))
+
+    async def told() -> End | None:
+        async with ending(connection, prefix) as last:
+            return last.end
+
     await make(kafka.bootstrap, prefix)
     one = writer(kafka.bootstrap, prefix, [prefix])
-    assert await last_end(connection, prefix) is None
+    assert await told() is None
     await one.open()
-    assert await last_end(connection, prefix) is None
+    assert await told() is None
     await one.commit([record(prefix)])
-    end = await last_end(connection, prefix)
+    end = await told()
     assert end is not None
     assert end.committed
     assert not end.is_last_before(one._producer)
