@@ -16,7 +16,7 @@ from streamer import avro, log
 from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
-from streamer.clock import utc_ms
+from streamer.clock import elapsed_ms, utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.errors import Unready
 from streamer.health import Board
@@ -72,7 +72,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
 def _border(source: SourceSettings) -> IntersightSource:
     if not source.verify_tls:
         say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
-    return IntersightSource(source, clock=utc_ms)
+    return IntersightSource(source, clock=utc_ms, elapsed=elapsed_ms)
 
 
 async def _prepared(settings: Settings, connection: Connection, stop: Stop, board: Board) -> tuple[Form, Layout]:

@@ -72,7 +72,7 @@ def _owned_broker(kafka_jars: Path, tmp_path: Path) -> Iterator[OwnedBroker]:
     try:
         yield make
     finally:
-        for broker in brokers:
+        for broker in reversed(brokers):  # one that has joined another's cluster bids its controller farewell
             broker.remove()
 
 

@@ -81,19 +81,31 @@ async def read_log(bootstrap: str, registry: str, prefix: str, *, all_topic: boo
             decode = AvroDeserializer(client)
             events = [event for suffix in EVENT_TOPICS for event in decoded(decode, suffix)]
             reports = decoded(decode, "snapshots")
-            copies = sorted(decoded(decode, ALL), key=_place) if all_topic else None
-        return Log(sorted(events, key=_place), reports, messages, copies)
+            copies = _in_order(decoded(decode, ALL)) if all_topic else None
+        return Log(_in_order(events), reports, messages, copies)
 
     return await asyncio.to_thread(read)
 
 
-def _place(event: Event) -> tuple[str, int, int]:
-    return event["source"], event["detected_at"], event["sequence"]
+def _in_order(events: Iterable[Event]) -> list[Event]:
+    """Source by source, epoch by epoch as they began, by sequence."""
+    events = list(events)
+    began: dict[tuple[str, str], int] = {}
+    for event in events:
+        of = event["source"], event["epoch"]
+        began[of] = min(event["detected_at"], began.get(of, event["detected_at"]))
+    return sorted(events, key=lambda e: (e["source"], began[e["source"], e["epoch"]], e["epoch"], e["sequence"]))
 
 
-def faults(log: Log) -> list[str]:
-    """Every broken promise that the log alone shows; empty if it keeps them all."""
+def faults(log: Log, *, steady: bool = True) -> list[str]:
+    """Every broken promise that the log alone shows; empty if it keeps them all.
+
+    Args:
+        log: what stands there.
+        steady: the workers' clocks went on and on, so what was detected later says so.
+    """
     return [
+        *(_back_in_time(log.events) if steady else ()),
         *(f"event_id {i} stands {n} times" for i, n in Counter(e["event_id"] for e in log.events).items() if n > 1),
         *_gaps(log.events),
         *_untiled(log),
@@ -111,7 +123,13 @@ def _gaps(events: Iterable[Event]) -> Iterable[str]:
         numbers[event["source"], event["epoch"]].append(event["sequence"])
     for of, found in numbers.items():
         if found != list(range(1, len(found) + 1)):
-            yield f"{of}: sequences are not 1..{len(found)} in the order of detection: {found[:50]}"
+            yield f"{of}: sequences are not 1..{len(found)}: {found[:50]}"
+
+
+def _back_in_time(events: Iterable[Event]) -> Iterable[str]:
+    for earlier, later in pairwise(events):
+        if earlier["source"] == later["source"] and earlier["detected_at"] > later["detected_at"]:
+            yield f"{later['source']}: {later['sequence']} was detected before {earlier['sequence']}"
 
 
 def _untiled(log: Log) -> Iterable[str]:
@@ -205,8 +223,11 @@ def differences(log: Log, tokens: Mapping[str, Event]) -> list[str]:
     ]
 
 
-def untimely(log: Log, entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Events in whose bounds nothing of their kind happened; `entries` is the simulator's ledger."""
+def untimely(log: Log, entries: Iterable[Mapping[str, Any]], *, lag_ms: int = 0) -> list[str]:
+    """Events in whose bounds nothing of their kind happened; `entries` is the simulator's ledger.
+
+    What was read may have been true up to `lag_ms` earlier.
+    """
     moments: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for entry in entries:
         moments[entry["moid"], entry["what"]].append(entry["at"])
@@ -215,7 +236,8 @@ def untimely(log: Log, entries: Iterable[Mapping[str, Any]]) -> list[str]:
         for event in log.events
         if not event["baseline"]
         and not any(
-            (event["not_before"] or 0) <= at <= event["not_after"] for at in moments[event["moid"], event["event_type"]]
+            (event["not_before"] or 0) - lag_ms <= at <= event["not_after"]
+            for at in moments[event["moid"], event["event_type"]]
         )
     ]
 

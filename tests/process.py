@@ -6,23 +6,27 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.services.jvm import die_with_parent
 
 LIMIT_S = 60  # for anything a healthy process does
+MODULE = ("-m", "streamer")
 
 
 class Process:
     """One `streamer ...` of this interpreter, again and again.
 
-    Its output is appended to `log`, over all its lives; `environ` is of the next one.
+    Its output is appended to `log`, over all its lives; `environ` is of the next one, `program` what the interpreter
+    is given.
     """
 
-    def __init__(self, *arguments: str, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *arguments: str, folder: Path, environ: Mapping[str, str], program: Sequence[str] = MODULE
+    ) -> None:
         self.log = folder / "process.log"
-        self._command = (sys.executable, "-m", "streamer", *arguments)
+        self._command = (sys.executable, *program, *arguments)
         self._folder = folder
         self.environ = {**os.environ, **environ}
         self._process: asyncio.subprocess.Process | None = None

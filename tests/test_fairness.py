@@ -15,8 +15,8 @@ import yaml
 from streamer.intersight.client import _trust
 from streamer.tokens import Snapshot
 from tests.builders import token
+from tests.chaos.fleet import fleet
 from tests.fakes import Account
-from tests.fleet import fleet
 from tests.installation import Around
 from tests.intersight.stage import Wire, wire
 from tests.kafka.bench import ONE, TWO, OnBroker

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.kafka import members
 from streamer.kafka.connection import Connection
-from tests.fleet import SHARE, fleet
+from tests.chaos.fleet import SHARE, fleet
 from tests.installation import ACCEPTED, Around, installed
 from tests.services.kafka import Broker, Options
 

@@ -54,6 +54,7 @@ class Client:
         verify_tls: False trusts anybody.
         proxy: URL of an HTTP proxy.
         clock: ms UTC.
+        elapsed: ms that nobody sets, for waiting; None: `clock`.
         sleep: waits that many seconds.
         jitter: a random number from 0 to 1.
         where: the configuration key that errors name.
@@ -72,6 +73,7 @@ class Client:
         auth: httpx.Auth,
         *,
         clock: Callable[[], int],
+        elapsed: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         timeout: float = 30.0,
@@ -83,10 +85,11 @@ class Client:
         self._api = f"{url.rstrip('/')}/api/v1/"
         self._auth = auth
         self._clock = clock
+        self._elapsed = elapsed or clock
         self._sleep = sleep
         self._jitter = jitter
         self._timeout = timeout
-        self._quiet_until = 0
+        self._quiet_until = self._elapsed()
         self.requests = 0
         self.statuses = Counter[str]()
         limits = httpx.Limits(
@@ -132,7 +135,7 @@ class Client:
             Rejected: `unavailable`, `timeout`, `too_large`, `not_json` for a body that cannot be unpacked, `throttled`
                 without a request while the silence lasts that the server asked for.
         """
-        quiet = self._quiet_until - self._clock()
+        quiet = self._quiet_until - self._elapsed()
         if quiet > 0:
             raise Rejected("throttled", f"not asked: the server wants {quiet / 1000:g} s more of silence")
         waited = 0.0
@@ -142,7 +145,7 @@ class Client:
             except Failed as failed:
                 wait = self._jitter() * 2 ** (tried - 1) if failed.after is None else failed.after
                 if not failed.again or tried == tries or waited + wait > MAX_WAIT_S:
-                    self._quiet_until = self._clock() + int(min(failed.after or 0, MAX_QUIET_S) * 1000)
+                    self._quiet_until = self._elapsed() + int(min(failed.after or 0, MAX_QUIET_S) * 1000)
                     raise failed.error from failed
             waited += wait
             await self._sleep(wait)

@@ -14,7 +14,7 @@ from typing import Self
 
 from streamer.clock import utc_ms
 from streamer.config import SourceSettings
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Rejected
 from streamer.events import UserInfo
 from streamer.intersight.audit import AuditReader
 from streamer.intersight.client import Client
@@ -24,11 +24,11 @@ from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
 from streamer.intersight.rows import Spellings
 from streamer.intersight.search import Found, find
-from streamer.intersight.servertime import ServerTime
+from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
-from streamer.tokens import Audit, Finding, Rights, Snapshot
+from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
 
 
 class IntersightSource:
@@ -37,6 +37,7 @@ class IntersightSource:
     Args:
         settings: of this source.
         clock: ms UTC.
+        elapsed: ms that nobody sets, by which it is seen that `clock` was set; None: it never is.
         sleep: waits that many seconds.
 
     Raises:
@@ -48,6 +49,7 @@ class IntersightSource:
         settings: SourceSettings,
         *,
         clock: Callable[[], int] = utc_ms,
+        elapsed: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = settings.name
@@ -55,10 +57,11 @@ class IntersightSource:
         self._clock = clock
         self._paging = Paging(settings.name)
         self._server_time = ServerTime()
+        self._own_time = OwnTime(clock, elapsed or clock)
         self._spellings = Spellings()
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
-        self._client = _client(settings, credential, clock, sleep)
+        self._client = _client(settings, credential, clock, elapsed, sleep)
         key_id = settings.api_key.id if settings.api_key else None
         oauth = credential if isinstance(credential, ClientCredentials) else None
         self._rights = RightsReader(self._client, key_id, oauth)
@@ -114,6 +117,7 @@ class IntersightSource:
         Raises:
             Rejected: the poll is void; `walk` tells how far it came.
         """
+        self._was_set()
         seen = await read_snapshot(
             self._client,
             known,
@@ -123,6 +127,10 @@ class IntersightSource:
             spellings=self._spellings,
             where=where,
         )
+        if step := self._was_set():
+            void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")
+            void.walk = seen.walk
+            raise void
         ends = [end(moids) for moids in (seen.unchanged, seen.rows) if moids for end in (min, max)]
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
@@ -130,7 +138,16 @@ class IntersightSource:
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""
-        return await look_up(self._client, moids, self._witnesses)
+        found = await look_up(self._client, moids, self._witnesses)
+        if self._was_set():
+            return {moid: Unsure(moid, "this machine's clock was set meanwhile") for moid in found}
+        return found
+
+    def _was_set(self) -> int:
+        """By how many ms our clock was set since this was last asked; what is believed of the server's follows."""
+        if step := self._own_time.was_set_by():
+            self._server_time.moved(step)
+        return step
 
     async def rights(self, known: str | None = None) -> Rights:
         """Whom the API takes us for, and what we may see; raises `Rejected` if it does not say.
@@ -155,19 +172,21 @@ class IntersightSource:
 
 def client_of(settings: SourceSettings, *, clock: Callable[[], int] = utc_ms) -> Client:
     """A client of the account, for single questions; raises `Misconfigured` as `IntersightSource` does."""
-    return _client(settings, _credential(settings, clock), clock, asyncio.sleep)
+    return _client(settings, _credential(settings, clock), clock, None, asyncio.sleep)
 
 
 def _client(
     settings: SourceSettings,
     credential: Signature | ClientCredentials,
     clock: Callable[[], int],
+    elapsed: Callable[[], int] | None,
     sleep: Callable[[float], Awaitable[None]],
 ) -> Client:
     return Client(
         settings.url,
         credential,
         clock=clock,
+        elapsed=elapsed,
         sleep=sleep,
         timeout=settings.timeout,
         ca_file=settings.ca_file,

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -105,6 +106,10 @@ class Connection:
     def admin(self, **options: Any) -> AIOKafkaAdminClient:
         """An administrator that is not started."""
         return AIOKafkaAdminClient(**self._client, **options)
+
+    def client(self) -> AIOKafkaClient:
+        """What the others are built on, not yet connected: for a request that none of them has."""
+        return AIOKafkaClient(**self._client)
 
     @contextmanager
     def reaching(self, purpose: str) -> Iterator[None]:

@@ -53,6 +53,11 @@ def seen(future: asyncio.Future[Any], where: str = "") -> None:
         error.add_note(where)
 
 
+def wires(producer: AIOKafkaProducer) -> set[Any]:
+    """The connections it has now; each knows whether it is `connected()`."""
+    return set(producer.client._conns.values())
+
+
 def _tasks_of(*owners: object) -> set[asyncio.Task[Any]]:
     """The tasks that run a method of one of these; aiokafka keeps most of them in local variables only."""
     return {task for task in asyncio.all_tasks() if any(_self_of(task) is owner for owner in owners)}

@@ -18,11 +18,9 @@ rule  step                                because aiokafka
                                           partitions from every read_committed reader
 ====  ==================================  ======================================================================
 
-Question: is `open` enough for 2c? Choice: no, the ledger must also see that nothing in the state partition is open:
-its read_committed and its read_uncommitted end are equal. A lone Kafka 4.3.1 broker that is killed within
-milliseconds of an answered commit, and started again, may drop the mark of that commit for good: the end stays before
-it even after `open`, and the next commit of the id would show both. Rejected: to settle it from here by another commit;
-a lost mark of an abort looks the same.
+Question: is `open` enough for 2c? Choice: no, a broker may have lost the marks of the last end: they are repeated where
+the coordinator tells which they were (see `marks`), and the ledger sees that nothing in the state partition is open. A
+writer that has lost a connection counts as closed, since a broker may have died: the next commit must not hide that.
 
 Question: abort, or start anew? Choice: anew. `start` makes the broker abort what the id had open and resets sequence
 numbers, for some 20 ms. Rejected: `abort_transaction`, see 2b.
@@ -57,7 +55,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from streamer.errors import Doubt, Fenced, Misconfigured, Unready
 from streamer.frozen import Frozen
 from streamer.kafka.connection import Connection
-from streamer.kafka.hard_close import hard_close, seen
+from streamer.kafka.hard_close import hard_close, seen, wires
+from streamer.kafka.marks import ending
 
 OPEN_LIMIT_S: Final = 30.0
 SHARE_OF_TIMEOUT: Final = 0.8  # of the transaction timeout, for all our waits in sum
@@ -121,11 +120,12 @@ class Writer:
         self._timeout_s = timeout_s
         self._topics = tuple(topics)
         self._producer: AIOKafkaProducer | None = None
+        self._wires: set[Any] = set()  # the connections since it was opened
 
     @property
     def is_open(self) -> bool:
-        """Whether `commit` may be called."""
-        return self._producer is not None
+        """Whether `commit` may be called, with no broker lost since: one that went may have lost the last marks."""
+        return self._producer is not None and all(wire.connected() for wire in self._wires)
 
     async def open(self) -> None:
         """Fence every other writer of the id, and have the broker abort what it left open.
@@ -151,7 +151,7 @@ class Writer:
         except BaseException:
             await hard_close(producer)
             raise
-        self._producer = producer
+        self._producer, self._wires = producer, wires(producer)
 
     async def commit(self, records: Sequence[Outgoing], offsets: Offsets | None = None) -> None:
         """Write all of the records in one transaction, and move a group's offsets with them, if any are given.
@@ -174,6 +174,7 @@ class Writer:
                 await self._settle(await self._send(producer, records))
                 await self._move(producer, offsets)
             await self._end(producer, deadline)
+            self._wires |= wires(producer)
         except Exception as error:  # noqa: BLE001 - whatever it is, the producer goes and the caller restores
             await self._discard(producer)
             await self._never_guess(error, records)
@@ -226,9 +227,11 @@ class Writer:
     async def _start(self, producer: AIOKafkaProducer) -> None:
         try:
             async with asyncio.timeout(self._left(_now() + OPEN_LIMIT_S)):
-                await producer.start()
-                for topic in self._topics:  # else the first send would wait for it, within the transaction
-                    await self._know(producer, topic)
+                async with ending(self._connection, self.transactional_id) as last:
+                    await producer.start()
+                    for topic in self._topics:  # else the first send would wait for it, within the transaction
+                        await self._know(producer, topic)
+                    await last.repeat(producer, self._topics)
         except InvalidTransactionTimeout as error:
             raise Misconfigured(
                 f"kafka.transaction.timeout: {self._timeout_s:g}s is given, and Kafka refuses it",

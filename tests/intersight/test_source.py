@@ -12,7 +12,7 @@ from starlette.requests import Request
 from streamer.config import ApiKey, OAuth, SourceSettings
 from streamer.demo.life import Life, Rates
 from streamer.demo.simulator import Simulator
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Rejected
 from streamer.events import UserInfo
 from streamer.intersight.lookup import ONE_BY_ONE
 from streamer.intersight.source import IntersightSource
@@ -192,3 +192,36 @@ def test_a_source_that_cannot_work_says_so_at_once(tmp_path: Path) -> None:
     for told, others in bad.items():
         with pytest.raises(Misconfigured, match=told):
             _source("https://intersight.com", **others)
+
+
+async def test_a_clock_that_is_set_while_it_is_read_voids_what_is_read() -> None:
+    """Stamps of two clocks prove nothing: the snapshot is rejected, a look-up unsure; the next ones are as ever."""
+    utc, passed = NOW, 0
+    app = Account(set(moids(5)))
+
+    async def setting(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal utc
+        await app(scope, receive, send)
+        utc += step
+
+    async with serve(setting) as url:
+        step = 0
+        source = IntersightSource(_settings(url), clock=lambda: utc, elapsed=lambda: passed, sleep=Naps())
+        async with source:
+            utc += 90_000  # between two polls it may be set
+            before = await source.snapshot({})
+            step = -3_600_000
+            with pytest.raises(Rejected, match="was set by -") as caught:
+                await source.snapshot({})
+            unsure = await source.look_up([MOID])
+            step = 0
+            utc = NOW
+            after = await source.snapshot({})
+            gone = await source.look_up([MOID])
+
+    assert (caught.value.reason, caught.value.walk.rows) == ("clock_set", 5)
+    assert isinstance(unsure[MOID], Unsure)
+    assert isinstance(gone[MOID], Gone)
+    assert before.believed is not None
+    assert after.believed is not None
+    assert after.believed.lowest - before.believed.lowest == 90_000

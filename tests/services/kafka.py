@@ -29,7 +29,7 @@ LOG4J = "2.25.4"  # Kafka ships log4j-core without a binding: without this nothi
 JAVA_AT_LEAST = 17
 FIRST_PORT = 19092  # below the ephemeral range
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
-LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL", "CONTROLLER")  # one port each, in this order
+LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL", "CONTROLLER", "BEHIND")  # one port each, in this order
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -68,6 +68,8 @@ class Options:
         authorizer: ACLs are enforced; the PLAINTEXT listener's ANONYMOUS and the user `admin` are super users.
         users: SCRAM users by name with their passwords; opens SASL_PLAINTEXT and SASL_SSL.
         tls: opens SSL with a self-signed certificate (`Broker.ca_file`).
+        behind: `host:port` of a proxy; opens BEHIND, whose clients are told to come by way of it.
+        beside: the broker whose cluster it joins as the second one, without a controller of its own.
         session_ms: how long the controller waits for a broker that died; a restart after SIGKILL takes that long.
         properties: further lines of server.properties, which win.
     """
@@ -75,6 +77,8 @@ class Options:
     authorizer: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
+    behind: str = ""
+    beside: Broker | None = None
     session_ms: int = 1500
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,7 +86,7 @@ class Options:
     def listeners(self) -> tuple[str, ...]:
         """The names of the listeners to open."""
         sasl = ("SASL_PLAINTEXT", "SASL_SSL") if self.users else ()
-        return ("PLAINTEXT", *sasl, *(("SSL",) if self.tls else ()))
+        return ("PLAINTEXT", *sasl, *(("SSL",) if self.tls else ()), *(("BEHIND",) if self.behind else ()))
 
 
 def loopback() -> tuple[str, int]:
@@ -100,6 +104,8 @@ class Broker(jvm.Jvm):
         self.options = options or Options()
         self.folder = folder
         self.ca_file = folder / "tls.pem"
+        fresh = "k" + secrets.token_urlsafe(16)[:21]  # an id that begins with "-" is taken for an option
+        self.cluster: str = self.options.beside.cluster if self.options.beside else fresh
         self._host, self._port = loopback()
         self._java = jvm.java(JAVA_AT_LEAST)
         self._classpath = f"{installed()}/*"
@@ -132,28 +138,32 @@ class Broker(jvm.Jvm):
             self.ca_file.write_bytes(self_signed(self._host))
         lines = [f"{name}={value}" for name, value in self._properties().items()]
         (self.folder / "server.properties").write_text("\n".join(lines))
-        cluster = "k" + secrets.token_urlsafe(16)[:21]  # an id that begins with "-" is taken for an option
         logins = [
             f"{mechanism}=[name={name},password={word}]"
             for (name, word), mechanism in product(self.options.users.items(), SCRAM)
         ]
         added = [part for login in logins for part in ("--add-scram", login)]
         command = self._invocation(
-            "-Xmx128m", "kafka.tools.StorageTool", "format", "-t", cluster, "-c", "server.properties", *added
+            "-Xmx128m", "kafka.tools.StorageTool", "format", "-t", self.cluster, "-c", "server.properties", *added
         )
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _properties(self) -> dict[str, str]:
-        opened = [*self.options.listeners, "CONTROLLER"]
+        first, opened = self.options.beside or self, self.options.listeners
+        own = ["CONTROLLER"] if first is self else []
         properties = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@{self.at('CONTROLLER')}",
+            "process.roles": "broker,controller" if first is self else "broker",
+            "node.id": "1" if first is self else "2",
+            "controller.quorum.voters": f"1@{first.at('CONTROLLER')}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": ",".join(f"{name}://{self.at(name)}" for name in opened),
+            "listeners": ",".join(f"{name}://{self.at(name)}" for name in (*opened, *own)),
+            "advertised.listeners": ",".join(
+                f"{name}://{self.options.behind if name == 'BEHIND' else self.at(name)}" for name in opened
+            ),
             "listener.security.protocol.map": ",".join(
-                f"{name}:{'PLAINTEXT' if name == 'CONTROLLER' else name}" for name in opened
+                f"{name}:{'PLAINTEXT' if name in ('CONTROLLER', 'BEHIND') else name}"
+                for name in (*opened, "CONTROLLER")
             ),
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self.folder / "data"),

@@ -1,12 +1,11 @@
 """Several real `streamer run` share the sources: whatever is done to them, nothing is lost, nothing stands twice.
 
-`WORKER_ROUNDS` repeats each act so often; the judge looks after every round.
+`CHAOS_ROUNDS` repeats each act so often; the judge looks after every round.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 from collections.abc import Awaitable, Callable
@@ -17,16 +16,9 @@ import pytest
 
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership
-from streamer.worker import SESSION_S
-from tests.fleet import SHARE, Fleet, fleet
+from tests.chaos.fleet import FROZEN_S, ROUNDS, SEED, SHARE, Fleet, fleet, is_back
 from tests.installation import ACCEPTED, Around
-from tests.process import Process
 
-SEED = 20_261_125
-ROUNDS = int(os.environ.get("WORKER_ROUNDS", "1"))
-ACCOUNTS = ("berlin", "lagos", "lima", "osaka", "perth", "quito")  # some share a partition
-ACTS_PER_SECOND = 25.0
-FROZEN_S = SESSION_S + 2
 TURNS = 5  # of a member that comes, and goes about a second later
 
 Act = Callable[[Fleet, random.Random], Awaitable[None]]
@@ -54,17 +46,8 @@ async def frozen(here: Fleet, chance: random.Random) -> None:
     await asyncio.sleep(FROZEN_S)
     await here.polls(1)
     victim.running.send_signal(signal.SIGCONT)
-    await _published_again(victim, before)
+    await is_back(victim, before)
     assert await here.aborted() > 0
-
-
-async def _published_again(victim: Process, before: int) -> None:
-    """It is a member like any other again; until it was given a share anew, nothing it wrote was accepted."""
-    async with asyncio.timeout(60):
-        while SHARE not in (woken := victim.said()[before:]) or ACCEPTED not in woken.partition(SHARE)[2]:
-            assert victim.running.returncode is None, woken[-3000:]
-            await asyncio.sleep(0.05)
-    assert ACCEPTED not in woken.partition(SHARE)[0], woken
 
 
 async def rolled(here: Fleet, _: random.Random) -> None:
@@ -96,14 +79,10 @@ async def test_workers_share_sources(kafka: Any, registry: Any, prefix: str, tmp
     """After each round every token's last event equals the API, ids are unique, sequences gapless, reports tile."""
     chance = random.Random(SEED)
     around = Around.of(kafka, registry, prefix)
-    async with fleet(
-        around, tmp_path, accounts=ACCOUNTS, workers=WORKERS[act], acts_per_second=ACTS_PER_SECOND
-    ) as here:
+    async with fleet(around, tmp_path, workers=WORKERS[act]) as here:
         await here.starts()
         for _ in range(ROUNDS):
             await act(here, chance)
             broken = await here.verdict()
             assert broken == []
-        for worker in here.workers:
-            assert await worker.stop() == 0, worker.said()[-3000:]
-        assert not any("Traceback" in worker.log.read_text(errors="replace") for worker in here.workers)
+        await here.ends()

@@ -1,0 +1,1 @@
+"""Tests of `kafka`: each file mirrors a room of the package."""

@@ -1,0 +1,81 @@
+"""A provider's many accounts on three workers that are killed, frozen and rolled, one after the other, without a rest.
+
+In CI for some seconds; the long one is `CHAOS_SECONDS=300 CHAOS_ACCOUNTS=60`. The judge looks when it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.fleet import FROZEN_S, SEED, SHARE, SMALL, fleet
+from tests.installation import Around
+from tests.process import Process
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "25"))
+ACCOUNTS = int(os.environ.get("CHAOS_ACCOUNTS", "12"))
+INTERVAL_S = 5
+TOKENS = 20
+ACTS_PER_SECOND = 0.5
+LIMIT_S = 180.0
+
+
+async def _killed(victim: Process, chance: random.Random) -> None:
+    """It comes back at once, or when its session is over."""
+    await victim.kill()
+    await asyncio.sleep(chance.uniform(0, FROZEN_S))
+    await victim.start()
+
+
+async def _frozen(victim: Process, chance: random.Random) -> None:
+    """For less than its session, or for more."""
+    victim.running.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(chance.uniform(1, FROZEN_S + 3))
+    victim.running.send_signal(signal.SIGCONT)
+
+
+async def _rolled(victim: Process, _: random.Random) -> None:
+    """Stopped as an upgrade does it, and started; the next is no sooner than it has a share."""
+    assert await victim.stop() == 0, victim.said()[-3000:]
+    await victim.start()
+    await victim.says(SHARE)
+
+
+@pytest.mark.timeout(300 + 2 * SECONDS)
+async def test_a_storm(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """Nothing is lost, nothing stands twice, nothing is deleted that is there; the longest silences are told."""
+    chance = random.Random(SEED)
+    done: Counter[str] = Counter()
+    async with fleet(
+        Around.of(kafka, registry, prefix),
+        tmp_path,
+        workers=3,
+        accounts=[f"account-{number}" for number in range(ACCOUNTS)],
+        acts_per_second=ACTS_PER_SECOND,
+        tokens=TOKENS,
+        source={"interval": f"{INTERVAL_S}s"},
+        environ=SMALL,
+        partitions=16,
+    ) as here:
+        await here.starts()
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            act = chance.choice((_killed, _frozen, _rolled))
+            for victim in here.workers if act is _rolled else [chance.choice(here.workers)]:
+                await act(victim, chance)
+            done[act.__name__.strip("_")] += 1
+            await asyncio.sleep(chance.uniform(0, 3))
+        await here.recovers(LIMIT_S)
+        print(f"seed {SEED}, {ACCOUNTS} accounts every {INTERVAL_S} s, {SECONDS:g} s of {dict(done)}")
+        broken = await here.verdict(limit_s=LIMIT_S)
+        await here.ends()
+
+    assert broken == []
