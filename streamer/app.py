@@ -28,6 +28,7 @@ from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.registry import Registry, schemas_of, subject_of
@@ -55,7 +56,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     """
     owner = f"{platform.node()}-{os.getpid()}"
     board = Board(sources={s.name: SourceHealth(s.name, owner, s.interval, utc_ms()) for s in settings.sources})
-    connection = connection or Connection.of(settings.kafka)
+    connection = connection or Connection.of(settings.kafka, needed("run", settings.kafka))
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
