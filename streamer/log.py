@@ -81,7 +81,7 @@ class Calm(logging.Filter):
         least: the level from which on aiokafka is heard.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, least: int = WARNING) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, least: int = logging.NOTSET) -> None:
         super().__init__()
         self._clock = clock
         self._least = least
