@@ -61,7 +61,7 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
 @example({"SOURCES": "[" * 3000})
 @example({"SOURCES__1": "{a: &x [*x]}"})
 @example({"KAFKA__BOOTSTRAP_SERVERS": "http://a:b@[::1"})
-@tries(150)
+@tries(100)
 def test_any_environment(tmp_path: Path, given_: dict[str, str]) -> None:
     """The same of variables, laid over a file."""
     (tmp_path / "streamer.yaml").write_bytes(GOOD)

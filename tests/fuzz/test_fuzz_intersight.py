@@ -21,7 +21,7 @@ from streamer.intersight.replies import Failed, Journal, Reply
 from streamer.intersight.rows import read_page, read_row
 from streamer.intersight.signing import load_key
 from streamer.intersight.users import Directory
-from tests.fuzz.spoiling import JSON, TEXT, documents, spoilt, tries
+from tests.fuzz.spoiling import JSON, documents, spoilt, tries
 from tests.intersight.stage import GOLDEN, NOW, answering, client_of, http, listed, row, wire
 from tests.intersight.test_canonical import FULL
 
@@ -97,10 +97,10 @@ def test_a_token_endpoint(status: int, granted: Any, other: bytes) -> None:
         assert isinstance(credentials.claims, dict)
 
 
-@given(st.from_regex(r"[A-Za-z0-9_.-]{0,40}", fullmatch=True) | TEXT)
+@given(st.text("Aa0_-.=", max_size=40) | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40))
 @tries(300)
 def test_claims(token: str) -> None:
-    """What a token says of itself is an object, whatever stands where its claims should."""
+    """What a token that can be sent says of itself is an object, whatever stands where its claims should."""
     credentials = ClientCredentials("https://x", "id", "secret", clock=lambda: NOW)
     credentials._token = f"e30.{token}"
     assert isinstance(credentials.claims, dict)

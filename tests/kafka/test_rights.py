@@ -27,7 +27,7 @@ from streamer.kafka.topics import Names
 from streamer.kafka.writer import Writer
 from tests.installation import ACCEPTED
 from tests.kafka.conftest import USERS
-from tests.kafka.granted import FORM, USER, Deployment, granted, status
+from tests.kafka.granted import CALLS, FORM, USER, Deployment, granted, status
 from tests.kafka.stage import make, record
 from tests.process import Process
 from tests.services.kafka import Broker, remove_topics
@@ -122,6 +122,19 @@ async def test_the_rights_of_the_table_suffice(
     remove_topics(guarded.bootstrap, deployment.prefix)
 
     assert "lacks" not in said
+
+
+async def test_a_follower_without_a_group_needs_none(guarded: Broker, tmp_path: Path, prefix: str) -> None:
+    """Read on the three topics is all that it takes to look."""
+    deployment = Deployment(guarded, prefix)
+    await deployment.prepare("follow")
+    alone = Process(*CALLS["follow"][:-2], folder=tmp_path, environ=deployment.environ())
+    with granted(guarded, USER, rights.needed("follow", deployment.settings)):
+        await alone.start()
+        await works(alone, "follow", deployment)
+    remove_topics(guarded.bootstrap, prefix)
+
+    assert {right.kind for right in rights.needed("follow", deployment.settings)} == {rights.TOPIC}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[name_of(*case) for case in CASES])
