@@ -24,6 +24,7 @@ from streamer.intersight.source import IntersightSource
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import worker_name
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
 from streamer.pace import Pace, Places
@@ -51,7 +52,7 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
         Fenced: another process writes what is ours.
     """
     owner, board = worker_name(), Board()
-    connection = connection or Connection.of(settings.kafka)
+    connection = connection or Connection.of(settings.kafka, needed("run", settings.kafka))
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
             borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]

@@ -29,7 +29,9 @@ WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
 
 QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a second for as long as a broker is away
-REMEMBERED: Final = 1_000  # distinct lines a `Calm` keeps in mind before it forgets those that are over
+REMEMBERED: Final = 1_000  # kinds of lines a `Calm` keeps in mind before it forgets those that are over
+
+_Kind = tuple[str | int, ...]
 
 _BARE = re.compile(r'[^\s"=\\]+')
 
@@ -60,45 +62,59 @@ def setup(level: str, format: str, stream: TextIO | None = None) -> None:  # noq
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Json() if format == "json" else Console())
-    handler.addFilter(Calm())
     ours = logging.getLevelNamesMapping()[level.upper()]
+    handler.addFilter(Calm(least=max(WARNING, ours)))
     log.setLevel(ours)
     logging.basicConfig(handlers=[handler], level=max(WARNING, ours), force=True)
     logging.captureWarnings(capture=True)
 
 
 class Calm(logging.Filter):
-    """Lets an identical line of aiokafka through once in 10 s; the next one that passes tells how many did not.
+    """Lets a line of aiokafka through once in 10 s; the next one like it that passes tells how many did not.
+
+    Lines are alike that say the same of any broker, topic or partition, for the same kind of cause: a cluster of many
+    brokers is no noisier than one, and a new cause is heard at once. What became part of an error of ours
+    (`streamer.kafka.connection`) is said there.
 
     Args:
         clock: monotonic seconds.
+        least: the level from which on aiokafka is heard.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, least: int = logging.NOTSET) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}  # line -> when it last passed, kept back since
+        self._least = least
+        self._said: dict[_Kind, tuple[float, int]] = {}  # when it last passed, kept back since
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be printed."""
         if record.name.partition(".")[0] != "aiokafka":
             return True
-        line = (record.name, record.levelno, record.getMessage())
-        now = self._clock()
-        passed_at, kept_back = self._said.get(line, (-math.inf, 0))
+        if record.levelno < self._least or getattr(record, "gathered", False):
+            return False
+        kind, now = _kind(record), self._clock()
+        passed_at, kept_back = self._said.get(kind, (-math.inf, 0))
         if now - passed_at < QUIET_S:
-            self._said[line] = (passed_at, kept_back + 1)
+            self._said[kind] = (passed_at, kept_back + 1)
             return False
         if kept_back:
             record.fields = {"repeated": kept_back}
-        self._remember(line, now)
+        self._remember(kind, now)
         return True
 
-    def _remember(self, line: tuple[str, int, str], now: float) -> None:
+    def _remember(self, kind: _Kind, now: float) -> None:
         if len(self._said) >= REMEMBERED:
-            self._said = {line: said for line, said in self._said.items() if now - said[0] < QUIET_S}
+            self._said = {kind: said for kind, said in self._said.items() if now - said[0] < QUIET_S}
         if len(self._said) < REMEMBERED:
-            self._said[line] = (now, 0)
+            self._said[kind] = (now, 0)
+
+
+def _kind(record: logging.LogRecord) -> _Kind:
+    """What lines that are alike have in common."""
+    given = record.args if isinstance(record.args, tuple) else ()
+    causes = [type(argument).__name__ for argument in given if isinstance(argument, Exception)]
+    return record.name, record.levelno, str(record.msg), *causes
 
 
 # Two ways to write a record ...

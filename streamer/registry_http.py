@@ -56,6 +56,7 @@ class RegistryHttp:
     def __init__(self, settings: RegistrySettings, sleep: Sleep = asyncio.sleep) -> None:
         self.name = str(httpx.URL(settings.url).copy_with(userinfo=b"", query=None))
         self._sleep = sleep
+        self._timeout_s = settings.timeout
         self._client = httpx.AsyncClient(
             base_url=settings.url,
             auth=_Credentials(settings),
@@ -119,9 +120,13 @@ class RegistryHttp:
         )
 
     def _unreached(self, error: httpx.RequestError | ssl.SSLError) -> StreamerError:
+        if isinstance(error, httpx.TimeoutException):  # its causes are those of a library that was interrupted
+            return Unready(f"the schema registry {self.name} cannot be reached: no answer within {self._timeout_s:g} s")
         told = f"the schema registry {self.name} cannot be reached: {why(error)}"
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
             return Misconfigured(told, hint="check registry.url")
+        if "WRONG_VERSION_NUMBER" in told:
+            return Misconfigured(told, hint="no TLS is spoken there: check registry.url, which begins with https:")
         if any(_refuses_tls(cause) for cause in causes(error)):
             return Misconfigured(told, hint="check registry.ca_file, and registry.cert_file with registry.key_file")
         return Unready(told)

@@ -30,6 +30,7 @@ USER_VERSION: Final = 2  # of a user's row; version 1, which nobody wrote, has n
 FIXED: Final = struct.Struct(f">Bqqqq{DIGEST_SIZE}s{DIGEST_SIZE}sq16s16sqq")
 INSTANT: Final = struct.Struct(">q")
 NEVER: Final = -(2**63)  # a null instant
+LAST_SEQUENCE: Final = 2**62  # room for what follows: an event's sequence is a long
 NOBODY: Final = bytes(16)  # a null UUID
 
 
@@ -200,6 +201,8 @@ class SourceRow:
         """The row of a value; raises `Misconfigured` as `TokenRow.from_bytes` does."""
         _check_version(value, at_least=2)
         row = avro.decode("state_source", value[1:])
+        if not 0 <= row["last_sequence"] < LAST_SEQUENCE:
+            raise Misconfigured(f"a source row has the sequence {row['last_sequence']}, which no streamer comes to")
         complete, hold, unfinished = row.pop("complete"), row.pop("hold"), row.pop("open")
         answer = row.pop("answer")
         return cls(

@@ -49,9 +49,12 @@ def _start() -> Iterator[Start]:
         ours.setLevel(levels[1])
 
 
-def record(event: str, /, *, name: str = "streamer", level: int = logging.INFO, **fields: Any) -> logging.LogRecord:
+def record(
+    event: str, /, *, name: str = "streamer", level: int = logging.INFO, args: Any = (), **fields: Any
+) -> logging.LogRecord:
     """A record made at `AT`."""
-    made = {"name": name, "levelno": level, "levelname": logging.getLevelName(level), "msg": event, "created": AT}
+    known = {"name": name, "levelno": level, "levelname": logging.getLevelName(level)}
+    made = known | {"msg": event, "args": args, "created": AT}
     return logging.makeLogRecord(made | {"fields": fields} if fields else made)
 
 
@@ -298,6 +301,24 @@ def test_other_lines_pass() -> None:
 
     assert [calm.filter(line) for line in lines] == [True] * len(lines)
     assert calm.filter(record("one", name="aiokafka.conn")) is False
+
+
+def test_a_cluster_is_no_noisier_than_one_broker() -> None:
+    """Lines that differ in broker or topic alone are alike; another kind of cause is news."""
+    calm, said = Calm(Clock()), "Unable connect to node with id %s: %s"
+    causes = [ConnectionRefusedError("a:1"), ConnectionRefusedError("b:2"), TimeoutError(), ConnectionRefusedError("c")]
+    lines = [record(said, name="aiokafka.client", args=(node, cause)) for node, cause in enumerate(causes)]
+
+    assert [calm.filter(line) for line in lines] == [True, False, True, False]
+
+
+def test_what_an_error_of_ours_tells_is_not_told_twice() -> None:
+    """A line that was gathered for an error is left to that; below the level that is wanted nothing passes."""
+    gathered = record("one", name="aiokafka.conn", level=log.ERROR)
+    gathered.gathered = True
+
+    assert Calm(Clock()).filter(gathered) is False
+    assert Calm(Clock(), least=log.ERROR).filter(record("one", name="aiokafka.conn", level=log.WARNING)) is False
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from starlette.responses import Response
 
 from streamer.config import RegistrySettings
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Unready
 from streamer.registry import Registry
-from tests.scripted import Pauses, raw
+from streamer.serving import serve
+from tests.scripted import Pauses, Script, raw
 from tests.services.tls import self_signed
 
 
@@ -144,3 +146,49 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, our_pem: Path) -> N
     for files, told in cases:
         with pytest.raises(Misconfigured, match=told):
             Registry(RegistrySettings(url="https://127.0.0.1", **files))
+
+
+async def test_no_tls_where_it_is_spoken_to_with_tls() -> None:
+    """A URL that begins with https: and leads to a plain port is said to be that, and not a certificate's fault."""
+    pauses = Pauses()
+    async with serve(Script(Response()).app) as url:
+        settings = RegistrySettings(url=url.replace("http:", "https:"))
+        async with Registry(settings, sleep=pauses) as client:
+            with pytest.raises(Misconfigured, match=r"cannot be reached: .*WRONG_VERSION") as told:
+                await client.subjects()
+
+    assert told.value.hint == "no TLS is spoken there: check registry.url, which begins with https:"
+    assert pauses == []
+
+
+async def test_a_handshake_that_hangs_is_no_refusal() -> None:
+    """A port that takes the connection and says nothing may be a registry that starts: it is tried again, and said."""
+    pauses = Pauses()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = RegistrySettings(url=f"https://127.0.0.1:{silent.getsockname()[1]}", timeout=0.1)
+        async with Registry(settings, sleep=pauses) as client:
+            with pytest.raises(Unready, match=r"cannot be reached: no answer within 0.1 s"):
+                await client.subjects()
+
+    assert len(pauses) == 3
+
+
+async def test_tls_where_it_is_spoken_to_without(server_pem: Path) -> None:
+    """The other way round the port only hangs up, as one that is starting does: it is tried again, and said."""
+    async with raw(nothing, tls(server_pem)) as (url, _):
+        settings = RegistrySettings(url=url.replace("https:", "http:"))
+        async with Registry(settings, sleep=Pauses()) as client:
+            with pytest.raises(Unready, match=r"cannot be reached: .*disconnected"):
+                await client.subjects()
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "cause"), [("127.0.0.1", -1, "has expired"), ("127.9.9.9", 1, "is not valid for '127.0.0.1'")]
+)
+async def test_a_certificate_that_is_wrong_is_told(tmp_path: Path, host: str, days: int, cause: str) -> None:
+    """One that has expired and one of another host are told apart."""
+    pem = tmp_path / "pem"
+    pem.write_bytes(self_signed(host, until_days=days))
+    async with raw(nothing, tls(pem)) as (url, _), Registry(RegistrySettings(url=url, ca_file=pem)) as client:
+        with pytest.raises(Misconfigured, match=f"cannot be reached: .*certificate {cause}"):
+            await client.subjects()

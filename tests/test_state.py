@@ -12,6 +12,7 @@ from streamer import avro, avsc
 from streamer.errors import Misconfigured
 from streamer.state import (
     FIXED,
+    LAST_SEQUENCE,
     NEVER,
     USER_VERSION,
     VERSION,
@@ -53,7 +54,7 @@ COUNT = st.integers(0, 2**63 - 1)
 SOURCE_ROWS = st.builds(
     SourceRow,
     epoch=ID,
-    last_sequence=COUNT,
+    last_sequence=st.integers(0, LAST_SEQUENCE - 1),
     account_moid=st.none() | st.text(),
     first_started_at=st.none() | INSTANT,
     complete=st.none() | st.builds(Complete, ID, INSTANT, INSTANT),

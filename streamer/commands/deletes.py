@@ -37,6 +37,7 @@ from streamer.jsonform import rfc3339
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
 from streamer.kafka.restore import restore
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names
 from streamer.printable import printable
 from streamer.settings import quantities
@@ -45,6 +46,7 @@ from streamer.state import Answer, SourceState
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
 TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
 TOKEN: Final = ("moid", "client", "user", "expires")
+LOOKING, ORDERING = "deletes list", "deletes release"  # in the table of rights
 LONGEST_NAME: Final = 100  # letters of who says to have issued a command
 
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -99,7 +101,8 @@ Examples:
 @takes_config
 def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
     """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
-    found = asyncio.run(_held(_settings(invocation), source))[1]
+    settings = _settings(invocation)
+    found = asyncio.run(_held(settings, _connection(settings, LOOKING), source))[1]
     if output == "json":
         click.echo(json.dumps([held.told() for held in found]))
     else:
@@ -163,14 +166,20 @@ def _settings(invocation: Invocation) -> Settings:
     return settings
 
 
-async def _held(settings: Settings, source: str | None) -> tuple[Homes, list[Held]]:
+def _connection(settings: Settings, doing: str) -> Connection:
+    return Connection.of(settings.kafka, needed(doing, settings.kafka))
+
+
+async def _held(
+    settings: Settings, connection: Connection, source: str | None, *, ordering: bool = False
+) -> tuple[Homes, list[Held]]:
     """The holds of one source or of all, by source, and where commands about them go.
 
     Raises:
         Misconfigured: there is no such source; names those that there are.
     """
-    connection, names = Connection.of(settings.kafka), Names(settings.kafka.topic_prefix)
-    there = await homes(connection, names)
+    names = Names(settings.kafka.topic_prefix)
+    there = await homes(connection, names, ordering=ordering)
     found = await _known(connection, names, range(there.state) if source is None else (there.of(source),))
     if source is not None and source not in found:
         found = await _known(connection, names, range(there.state))
@@ -206,7 +215,8 @@ def _send(
 ) -> None:
     """Read, ask, send, wait, and say what became of it."""
     settings = _settings(invocation)
-    there, found = asyncio.run(_held(settings, source))
+    connection = _connection(settings, ORDERING)
+    there, found = asyncio.run(_held(settings, connection, source, ordering=True))
     held = _chosen(found, hold, expect)
     if not yes and sys.stdin.isatty():
         _show([held], Console(stderr=True))
@@ -217,7 +227,7 @@ def _send(
     click.echo(f"streamer: command {made.command_id} goes to the worker of {made.source}", err=True)
     answer = asyncio.run(
         order(
-            Connection.of(settings.kafka),
+            connection,
             Names(settings.kafka.topic_prefix),
             made,
             there=there,

@@ -37,6 +37,7 @@ from streamer.invocation import Invocation, takes_config
 from streamer.kafka.choice import choose
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import WINDOW_S, Followed, Skipped, batches
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import EVENTS, Names
 from streamer.ordering import FIRST
 from streamer.printable import printable
@@ -137,7 +138,8 @@ def command(
 async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict[str, Any]) -> int:
     """Print until the end, or until asked to stop (then 0); how many records were no events."""
     stop, skipped, begun = Stop(), 0, set[tuple[str, str]]()
-    names, connection = Names(settings.kafka.topic_prefix), Connection.of(settings.kafka)
+    names = Names(settings.kafka.topic_prefix)
+    connection = Connection.of(settings.kafka, needed("follow", settings.kafka, group=options["group"]))
     with stop.on_signals():
         chosen = await choose(connection, names, all_topic=settings.kafka.all_topic, group=options["group"])
         options["topics"] = chosen.topics

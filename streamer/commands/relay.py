@@ -24,6 +24,7 @@ from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.relay.engine import Job, relay
 from streamer.kafka.relay.told import Told
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names
 from streamer.log import say
 from streamer.registry import Registry, subject_of
@@ -76,7 +77,8 @@ def command(invocation: Invocation, *, form: str, group: str | None, from_beginn
 
 
 async def _relay(settings: Settings, form: str, group: str | None, listen: str | None, *, from_beginning: bool) -> None:
-    connection, board, stop = Connection.of(settings.kafka), Board(missing={form: "the relay is starting"}), Stop()
+    connection = Connection.of(settings.kafka, needed("relay", settings.kafka, group=group, form=form))
+    board, stop = Board(missing={form: "the relay is starting"}), Stop()
     with stop.on_signals():
         async with AsyncExitStack() as opened:
             if listen is not None:

@@ -1,7 +1,8 @@
 """What Kafka's administrative calls answer, with every error code of them read.
 
 None of these calls raises for a single topic: each topic has an error code of its own in the reply, and the rest of the
-list is done whatever one of them says. Nothing here alters a topic.
+list is done whatever one of them says. Nothing here alters a topic. What this user may not do leaves this room as
+`Denied`, by any call; `Connection.reaching` says it to a person.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, for_code
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streamer.errors import Misconfigured, Unready
+from streamer.kafka import rights
+from streamer.kafka.rights import Denied
 
 CREATION_LIMIT_MS: Final = 15_000
 LOOK_AGAIN_S: Final = 0.1  # a topic just created shows up within this, or a few of it
@@ -54,9 +57,12 @@ async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry:
 
     Raises:
         Misconfigured: Kafka refuses one for good.
+        Denied: this user may not create one.
         Unready: Kafka cannot do it now.
     """
     reply = await admin.create_topics(list(topics), CREATION_LIMIT_MS, validate_only=dry)
+    if denied := [topic for topic, code, _ in reply.topic_errors if code in DENIED]:
+        raise Denied(rights.CREATE, rights.TOPIC, denied)
     _check_created({topic: (code, said) for topic, code, said in reply.topic_errors if code not in (OK, EXISTS)})
 
 
@@ -80,6 +86,8 @@ async def read_by(admin: AIOKafkaAdminClient, group: str) -> frozenset[str]:
     while True:
         try:
             found = await admin.list_consumer_group_offsets(group)
+        except GroupAuthorizationFailedError as error:
+            raise Denied(rights.DESCRIBE, rights.GROUP, [group]) from error
         except KafkaError as error:
             if not error.retriable:
                 raise
@@ -101,8 +109,6 @@ def _check_created(failed: Mapping[str, tuple[int, str | None]]) -> None:
     hint = ""
     if BAD_REPLICATION in codes:
         hint = "set kafka.replication_factor to at most the number of brokers, or null; a number given is never lowered"
-    elif codes & DENIED:
-        hint = "grant Create on the prefix, or create the topics and set kafka.create_topics: false"
     raise Misconfigured(f"Kafka refuses to create topics: {told}", hint=hint)
 
 
@@ -115,13 +121,10 @@ async def _metadata(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[st
 
 async def _topics(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     topics = {topic["topic"]: topic for topic in (await _metadata(admin, names))["topics"]}
+    if denied := [name for name, topic in topics.items() if topic["error_code"] in DENIED]:
+        raise Denied(rights.DESCRIBE, rights.TOPIC, denied)
     for name, topic in sorted(topics.items()):
         code = topic["error_code"]
-        if code in DENIED:
-            raise Misconfigured(
-                f"this user may not see topic {name}: {_told(code)}",
-                hint="grant Describe, DescribeConfigs and Write on the prefix",
-            )
         if code not in (OK, UNKNOWN_TOPIC, LEADER_NOT_AVAILABLE):
             raise Unready(f"topic {name}: {_told(code)}")
     return topics

@@ -5,9 +5,13 @@ profile that configuration cannot select. This room must never print a secret an
 
 Question: where does a wrong password show? aiokafka raises the same `KafkaConnectionError` for a closed port, a wrong
 CA and a wrong password, and says the cause to its logger only. Choice: while we connect, the lines it logs for *this*
-client are gathered (a context variable tells clients apart, tasks inherit it) and become part of our error. Rejected:
-to take a failed login for a misconfiguration by the words of such a line; a broker that is just loading its users says
-the same, so it is `Unready`: said, and tried again.
+client are gathered (a context variable tells clients apart, tasks inherit it) and become part of our error instead of
+lines of the log; `causes` says which key to look at. Where all went well in the end, the log gets them after all.
+Rejected: to take a failed login for a misconfiguration by the words of such a line; a broker that is just loading its
+users says the same, so it is `Unready`: said, and tried again.
+
+Question: what is told where a right is missing? Choice: who we are to Kafka, which of the command's own rights
+(`rights`) is missing, and the command that grants it. A connection carries the rights of the command it was made for.
 
 Question: which profile has the demo's embedded broker? Choice: `to_embedded`. It has no topic administration (topics
 come by themselves, with 4 partitions) and writes control batches without a checksum, so checking them is off there and
@@ -18,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -35,26 +39,32 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
+from cryptography import x509
 
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, StreamerError, Unready
+from streamer.kafka import causes, rights
 from streamer.kafka.bearer import Bearer
+from streamer.kafka.rights import Denied, Right
 
 CLIENT_ID: Final = "streamer"
 EMBEDDED_PARTITIONS: Final = 4  # of every topic the embedded broker makes
-LINES_TOLD: Final = 3  # of what aiokafka logged; it repeats itself every 100 ms
+ANONYMOUS: Final = "ANONYMOUS"  # as Kafka calls who did not say
 FORBIDDEN: Final = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-RIGHTS: Final = (
-    "grant Read, Write and Describe on the prefix's topics, Write and Describe on its transactional ids, "
-    "Read on its consumer groups"
-)
+DENIED_OPERATION: Final = {  # what a denial is about, where it tells no topic
+    GroupAuthorizationFailedError: (rights.READ, rights.GROUP),
+    TransactionalIdAuthorizationFailed: (rights.WRITE, rights.TRANSACTIONS),
+    ClusterAuthorizationFailedError: (rights.CREATE, rights.CLUSTER),
+}
 
-_lines: ContextVar[list[str] | None] = ContextVar("_lines", default=None)
+_aiokafka: Final = logging.getLogger("aiokafka")
+_aiokafka.setLevel(logging.WARNING)  # whatever the log's level is: causes are told nowhere else
+_gathered: ContextVar[list[logging.LogRecord] | None] = ContextVar("_gathered", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +75,19 @@ class Connection:
         bootstrap: `host:port` of one or more brokers.
         options: what every aiokafka client takes for security; holds secrets, so it is not printed.
         embedded: the demo's broker; see the module.
+        user: who we are to Kafka, as far as we know; asked when a right is missing.
+        needs: the rights of the command it was made for.
     """
 
     bootstrap: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     embedded: bool = False
+    user: Callable[[], str] = field(default=lambda: ANONYMOUS, repr=False)
+    needs: tuple[Right, ...] = ()
 
     @classmethod
-    def of(cls, settings: KafkaSettings) -> Connection:
-        """The connection of a configuration.
+    def of(cls, settings: KafkaSettings, needed: tuple[Right, ...] = ()) -> Connection:
+        """The connection of a configuration, for a command that needs these rights.
 
         Raises:
             Misconfigured: a certificate, key or password file cannot be read or used; the message names its key.
@@ -83,7 +97,7 @@ class Connection:
             options |= {"ssl_context": _tls(settings)}
         if settings.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
             options |= _sasl(settings)
-        return cls(settings.bootstrap_servers, options)
+        return cls(settings.bootstrap_servers, options, user=_user(settings, options), needs=needed)
 
     @classmethod
     def to_embedded(cls, bootstrap: str) -> Connection:
@@ -112,62 +126,116 @@ class Connection:
         return AIOKafkaClient(**self._client)
 
     @contextmanager
-    def reaching(self, purpose: str) -> Iterator[None]:
+    def reaching(self, purpose: str, doing: str = rights.READ) -> Iterator[None]:
         """While something is asked of Kafka: renames what aiokafka raises, and tells what it only logged.
 
         Args:
             purpose: what is being done, as the message goes on after "Kafka at ...: cannot".
+            doing: the operation that is missing where Kafka only says that a topic is forbidden.
 
         Raises:
             Misconfigured: Kafka knows who we are and says no.
             Unready: anything else that Kafka, the network or a limit of ours says.
         """
-        with _listening() as lines:
+        with _listening() as records:
             try:
                 yield
-            except (KafkaError, OSError, TimeoutError) as error:
-                raise self._renamed(purpose, error, lines) from error
+            except (Denied, KafkaError, OSError, TimeoutError) as error:
+                renamed = self.renamed(purpose, error, records, doing)
+                records.clear()
+                raise renamed from error
+
+    def lacks(self, purpose: str, denied: Denied) -> Misconfigured:
+        """The error for a right that is missing: who, which, and how it is granted."""
+        lacking = rights.missing(self.needs, denied)
+        principal = f"User:{self.user()}"
+        grants = [right.granted_by(principal, self.bootstrap[0]) for right in lacking]
+        return Misconfigured(
+            f"Kafka at {self._where}: cannot {purpose}: {principal} lacks {rights.told(lacking)}",
+            hint=f"{'; '.join(grants)} (all that each command needs: README, Rights)",
+        )
+
+    def renamed(
+        self, purpose: str, error: Exception, records: Sequence[logging.LogRecord] = (), doing: str = rights.READ
+    ) -> StreamerError:
+        """What an error of Kafka's means to us; the arguments are as of `reaching`."""
+        denied = denial(error, doing) or causes.denied(records)
+        if denied is not None:
+            return self.lacks(purpose, denied)
+        why = causes.told(records) or str(error) or causes.SLOW
+        return Unready(f"Kafka at {self._where}: cannot {purpose}: {why}", hint=causes.hint(why, self._protocol))
 
     @property
     def _client(self) -> dict[str, Any]:
         return {"bootstrap_servers": list(self.bootstrap), "client_id": CLIENT_ID, **self.options}
 
-    def _renamed(self, purpose: str, error: Exception, lines: Sequence[str]) -> StreamerError:
-        where = f"Kafka at {', '.join(self.bootstrap)}: cannot {purpose}"
-        if isinstance(error, FORBIDDEN):
-            return Misconfigured(f"{where}: {error}", hint=RIGHTS)
-        told = list(dict.fromkeys(lines))[-LINES_TOLD:]
-        reasons = "; ".join(told) or str(error) or "no answer in time"
-        return Unready(
-            f"{where}: {reasons}", hint="check kafka.bootstrap_servers, kafka.security_protocol and the credentials"
-        )
+    @property
+    def _protocol(self) -> str:
+        return str(self.options.get("security_protocol", "PLAINTEXT"))
+
+    @property
+    def _where(self) -> str:
+        return ", ".join(self.bootstrap)
+
+
+def denial(error: Exception, doing: str) -> Denied | None:
+    """What Kafka forbids by an error; None where it says something else."""
+    if isinstance(error, Denied):
+        return error
+    if not isinstance(error, FORBIDDEN):
+        return None
+    given = error.args[0] if error.args else ()
+    names = (given,) if isinstance(given, str) else given
+    return Denied(*DENIED_OPERATION.get(type(error), (doing, rights.TOPIC)), names)
 
 
 class _Gatherer(logging.Handler):
-    """Keeps what is logged by the tasks of one `with` block."""
+    """Keeps what is logged by the tasks of one `with` block, and marks it, so that the log leaves it to that block."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, records: list[logging.LogRecord]) -> None:
         super().__init__(logging.WARNING)
-        self.lines = lines
+        self.records = records
 
     def emit(self, record: logging.LogRecord) -> None:
-        if _lines.get() is self.lines:
-            self.lines.append(record.getMessage())
+        if _gathered.get() is self.records:
+            record.gathered = True
+            self.records.append(record)
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
-    """The warnings that aiokafka logs on behalf of this block, as they come."""
-    lines: list[str] = []
-    gatherer = _Gatherer(lines)
-    logger = logging.getLogger("aiokafka")
-    logger.addHandler(gatherer)
-    mine = _lines.set(lines)
+def _listening() -> Iterator[list[logging.LogRecord]]:
+    """The warnings that aiokafka logs on behalf of this block, as they come; what is left of them goes to the log."""
+    records: list[logging.LogRecord] = []
+    gatherer = _Gatherer(records)
+    _aiokafka.addHandler(gatherer)
+    mine = _gathered.set(records)
     try:
-        yield lines
+        yield records
     finally:
-        _lines.reset(mine)
-        logger.removeHandler(gatherer)
+        _gathered.reset(mine)
+        _aiokafka.removeHandler(gatherer)
+        for record in records:
+            record.gathered = False
+            logging.getLogger(record.name).handle(record)
+
+
+def _user(settings: KafkaSettings, options: Mapping[str, Any]) -> Callable[[], str]:
+    """Who we are to Kafka, unless its `principal.builder.class` or mapping rules say otherwise."""
+    if settings.security_protocol == "SSL" and settings.ssl_cert_file is not None:
+        certificate = settings.ssl_cert_file
+        return lambda: _subject(certificate)
+    bearer = options.get("sasl_oauth_token_provider")
+    if isinstance(bearer, Bearer):
+        return lambda: bearer.subject
+    return lambda: settings.sasl_username or ANONYMOUS
+
+
+def _subject(certificate: Path) -> str:
+    """The name in a certificate, as Kafka's default has it."""
+    try:
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).subject.rfc4514_string()
+    except (OSError, ValueError):
+        return f"the subject of {certificate}"
 
 
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:

@@ -38,33 +38,34 @@ FETCH_MS: Final = 20  # nobody waits longer for an answer that is there
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """How many partitions there are of `P.state` and of `P.control`."""
+    """How many partitions there are of `P.state` and of `P.control`; None where nobody asked."""
 
     state: int
-    control: int
+    control: int | None = None
 
     def of(self, source: str) -> int:
         """The partition of a source in both."""
         return partition_of(source_key(source), self.state)
 
 
-async def homes(connection: Connection, names: Names) -> Homes:
-    """The partitions there are; makes no topic.
+async def homes(connection: Connection, names: Names, *, ordering: bool = True) -> Homes:
+    """The partitions there are; makes no topic. Who only looks needs to see `P.state` alone.
 
     Raises:
         Unready: Kafka does not answer, or a topic does not exist.
         Misconfigured: this user may not see them.
     """
+    topics = (names.state, names.control) if ordering else (names.state,)
     admin = connection.admin()
     try:
         with connection.reaching("look for the state"):
             async with asyncio.timeout(LIMIT_S):
                 await admin.start()
-                _check(await administration.missing(admin, (names.state, names.control)))
-                found = await administration.described(admin, (names.state, names.control))
+                _check(await administration.missing(admin, topics))
+                found = await administration.described(admin, topics)
     finally:
         await admin.close()
-    return Homes(found[names.state].partitions, found[names.control].partitions)
+    return Homes(*(found[topic].partitions for topic in topics))
 
 
 async def order(
@@ -97,7 +98,7 @@ async def order(
         Misconfigured: this user may not send it, or the topic has no place for it.
     """
     home = there.of(command.source)
-    if home >= there.control:
+    if there.control is None or home >= there.control:
         raise Misconfigured(
             f"topic {names.control} has {there.control} partitions, {there.state} are wanted, as {names.state} has: "
             f"there is none for source {command.source}",

@@ -46,6 +46,13 @@ async def hard_close(producer: AIOKafkaProducer) -> None:
             await client.close()
 
 
+def refusal_of(producer: AIOKafkaProducer) -> Exception | None:
+    """What aiokafka has against the transaction as a whole, if anything; a batch's own error may hide it."""
+    waiter = producer._txn_manager._transaction_waiter
+    refusal = waiter.exception() if waiter is not None and waiter.done() and not waiter.cancelled() else None
+    return refusal if isinstance(refusal, Exception) else None
+
+
 def seen(future: asyncio.Future[Any], where: str = "") -> None:
     """Looks at a result nobody may wait for any more, or asyncio logs it; an error gets a note of `where` it struck."""
     error = None if future.cancelled() else future.exception()

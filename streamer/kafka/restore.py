@@ -52,37 +52,40 @@ async def restore(
         Misconfigured: a row is not one of ours, or of a newer version.
     """
     rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
-    owns: dict[str, bytes] = {}
+    owns: dict[str, tuple[bytes, SourceRow]] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
-    for count, (key, value) in enumerate(rows.items(), 1):
-        if count % BREATH_ROWS == 0:
-            await asyncio.sleep(0)
-        source, kind, moid = _parted(topic, partition, key)
-        if sources is not None and source not in sources:
-            continue
-        if not kind:
-            owns[source] = value
-        elif kind == "t":
-            tokens[source][moid] = TokenRow.from_bytes(value)
-        elif kind == "u":
-            users[source][moid] = UserRow.from_bytes(value)
+    key = b""
+    try:
+        for count, (key, value) in enumerate(rows.items(), 1):
+            if count % BREATH_ROWS == 0:
+                await asyncio.sleep(0)
+            source, kind, moid = _parted(key)
+            if sources is not None and source not in sources:
+                continue
+            if not kind:
+                owns[source] = value, SourceRow.from_bytes(value)
+            elif kind == "t":
+                tokens[source][moid] = TokenRow.from_bytes(value)
+            elif kind == "u":
+                users[source][moid] = UserRow.from_bytes(value)
+    except Misconfigured as error:
+        raise Misconfigured(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint) from error
     named = owns.keys() | tokens.keys() | users.keys() if sources is None else sources
-    return {source: _restored(owns.get(source, b""), tokens[source], users[source]) for source in named}
+    return {source: _restored(owns.get(source), tokens[source], users[source]) for source in named}
 
 
-def _restored(own: bytes, tokens: dict[str, TokenRow], users: dict[str, UserRow]) -> Restored:
-    return Restored(own, SourceState(SourceRow.from_bytes(own), tokens, users)) if own else Restored()
+def _restored(own: tuple[bytes, SourceRow] | None, tokens: dict[str, TokenRow], users: dict[str, UserRow]) -> Restored:
+    return Restored(own[0], SourceState(own[1], tokens, users)) if own else Restored()
 
 
-def _parted(topic: str, partition: int, key: bytes) -> tuple[str, str, str]:
+def _parted(key: bytes) -> tuple[str, str, str]:
     """`source` or `source/<kind>/<moid>`; a kind of a later version is passed over."""
     try:
         source, _, rest = key.decode().partition("/")
     except UnicodeDecodeError as error:
         raise Misconfigured(
-            f"{topic}-{partition} holds the key {key!r}, which no streamer writes",
-            hint="give every deployment its own kafka.topic_prefix",
+            "no streamer writes such a key", hint="give every deployment its own kafka.topic_prefix"
         ) from error
     kind, _, moid = rest.partition("/")
     return source, kind, moid
@@ -97,7 +100,11 @@ async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> d
                 if owned:
                     await _settled(connection, at)
                 end = await enter(consumer, at)
-            return await _read_to(consumer, at, end)
+            rows = await _read_to(consumer, at, end)
+            async with asyncio.timeout(SILENCE_LIMIT_S):
+                while consumer.last_poll_timestamp(at) is None:  # who may not read hears it also of an empty partition
+                    await consumer.getmany(at, timeout_ms=FETCH_MS)
+            return rows
     finally:
         await close(consumer)
 
@@ -129,5 +136,5 @@ async def _read_on(consumer: AIOKafkaConsumer, at: TopicPartition, position: int
             if record.value is None:
                 rows.pop(record.key, None)
             else:
-                rows[record.key] = record.value
+                rows[record.key or b""] = record.value  # without a key, as compacted topics take none, it is nobody's
     return reached

@@ -28,9 +28,10 @@ from aiokafka.partitioner import murmur2
 
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, Unready
-from streamer.kafka import administration
+from streamer.kafka import administration, rights
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import EMBEDDED_PARTITIONS, Connection
+from streamer.kafka.rights import Denied
 
 LIMIT_S: Final = 30.0  # all of `ensure`
 LONGEST_NAME: Final = 249  # Kafka's limit, of the whole topic name
@@ -183,8 +184,8 @@ async def survey(
                 found = await administration.described(admin, [topic for topic in wanted if topic not in lacking])
         finally:
             await admin.close()
-    _refuse(names, settings, found)
-    return found, (*warnings, *_oddities(names, settings, found))
+    _refuse(connection, names, settings, found)
+    return found, (*warnings, *_oddities(connection, names, settings, found))
 
 
 # What is wanted...
@@ -291,7 +292,7 @@ async def _complete(
 # The comparison...
 
 
-def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
+def _refuse(connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
     """What cannot work; topics that are not found are none of its business."""
     counts = {topic: found[topic].partitions for topic in _events(names, settings) if topic in found}
     if len(set(counts.values())) > 1:
@@ -309,10 +310,7 @@ def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -
             hint=f"set kafka.state_partitions: {state.partitions}; the number is fixed once the topic exists",
         )
     if state.settings is None:
-        raise Misconfigured(
-            f"this user may not read the settings of topic {names.state}: cleanup.policy=compact must be proven",
-            hint=f"grant DescribeConfigs on topic {names.state}",
-        )
+        raise connection.lacks("prove that the state is compacted", Denied(rights.CONFIGS, rights.TOPIC, [names.state]))
     policy = state.settings.get("cleanup.policy")
     if policy != "compact":
         raise Misconfigured(
@@ -321,7 +319,9 @@ def _refuse(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -
         )
 
 
-def _oddities(names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
+def _oddities(
+    connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Found]
+) -> Iterable[str]:
     """What works, but not as configured."""
     wanted_of = _partitions(names, settings)
     for topic, there in found.items():
@@ -330,13 +330,14 @@ def _oddities(names: Names, settings: KafkaSettings, found: Mapping[str, Found])
             yield f"topic {topic} has {there.partitions} partitions, {wanted} is wanted; used as found"
         if settings.replication_factor not in (None, there.replicas):
             yield f"topic {topic} has {there.replicas} replicas, {settings.replication_factor} is wanted"
-        yield from differences(topic, there, _settings(names, settings, topic, there.replicas))
+        yield from differences(connection, topic, there, _settings(names, settings, topic, there.replicas))
 
 
-def differences(topic: str, there: Found, wanted: Mapping[str, str]) -> Iterable[str]:
+def differences(connection: Connection, topic: str, there: Found, wanted: Mapping[str, str]) -> Iterable[str]:
     """Where a topic's settings are not as wanted, a sentence each."""
     if there.settings is None:
-        yield f"topic {topic}: its settings cannot be compared, for this user lacks DescribeConfigs"
+        lacking = connection.lacks(f"compare topic {topic}", Denied(rights.CONFIGS, rights.TOPIC, [topic]))
+        yield f"{lacking}; {lacking.hint}"
         return
     for key, value in wanted.items():
         if there.settings.get(key) != value:

@@ -54,8 +54,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streamer.errors import Doubt, Fenced, Misconfigured, Unready
 from streamer.frozen import Frozen
-from streamer.kafka.connection import Connection
-from streamer.kafka.hard_close import hard_close, seen, wires
+from streamer.kafka import rights
+from streamer.kafka.connection import Connection, denial
+from streamer.kafka.hard_close import hard_close, refusal_of, seen, wires
 from streamer.kafka.marks import ending
 
 OPEN_LIMIT_S: Final = 30.0
@@ -146,7 +147,7 @@ class Writer:
             max_batch_size=BATCH_BYTES,
         )
         try:
-            with self._connection.reaching(f"start the writer {self.transactional_id}"):
+            with self._connection.reaching(f"start the writer {self.transactional_id}", rights.WRITE):
                 await self._start(producer)
         except BaseException:
             await hard_close(producer)
@@ -161,6 +162,7 @@ class Writer:
 
         Raises:
             Fenced: another writer took the id over, or the broker aborted a transaction that took too long.
+            Misconfigured: Kafka refuses this user; what was written before that is aborted with the next `open`.
             Doubt: anything else; all of the records are in the log, or none, and only a restore tells which.
         """
         producer = self._producer
@@ -177,7 +179,7 @@ class Writer:
             self._wires |= wires(producer)
         except Exception as error:  # noqa: BLE001 - whatever it is, the producer goes and the caller restores
             await self._discard(producer)
-            await self._never_guess(error, records)
+            await self._never_guess(_cause(producer, error), records)
         except BaseException:
             await self._discard(producer)
             raise
@@ -200,9 +202,11 @@ class Writer:
         await hard_close(producer)
 
     async def _never_guess(self, error: Exception, records: Sequence[Outgoing]) -> None:
-        """2d. Neither "done" nor "failed": whoever called must look into the log."""
+        """2d. Neither "done" nor "failed": whoever called must look into the log. Only a missing right is certain."""
         if _is_fence(error):
             raise self._fenced() from error
+        if denied := denial(error, rights.WRITE):
+            raise self._connection.lacks(f"commit as {self.transactional_id}", denied) from error
         where = "".join(f" to {note}" for note in getattr(error, "__notes__", ())[:1])
         timed_out = isinstance(error, (TimeoutError, KafkaTimeoutError))
         reason = f"no answer within 0.8 of {self._timeout_s:g} s" if timed_out else repr(error)
@@ -326,6 +330,12 @@ def _append(batch: BatchBuilder, record: Outgoing) -> bool:
     headers = list(record.headers)
     added = batch.append(timestamp=record.timestamp, key=record.key, value=record.value, headers=headers)
     return added is not None
+
+
+def _cause(producer: AIOKafkaProducer, error: Exception) -> Exception:
+    """Where one topic of many is denied, batches of the others fail first, with an error that says nothing of it."""
+    refusal = refusal_of(producer)
+    return refusal if refusal is not None and denial(refusal, rights.WRITE) else error
 
 
 def _is_fence(error: Exception) -> bool:

@@ -128,9 +128,23 @@ def kind(value: object) -> str:
 
 def _parsed(text: str, origin: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        _check_end(tree, (), set())
     except (yaml.YAMLError, ValueError) as error:
         raise Misconfigured(f"{origin}{_told(error)}") from None  # not chained: its text quotes the lines around it
+    except RecursionError:
+        raise Misconfigured(f"{origin}: nested without end, or too deeply") from None
+    return tree
+
+
+def _check_end(value: Any, above: tuple[int, ...], known: set[int]) -> None:
+    """Raise RecursionError for what contains itself, as YAML's anchors allow; each part is looked at once."""
+    if id(value) in above:
+        raise RecursionError
+    if isinstance(value, dict | list) and id(value) not in known:
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_end(part, (*above, id(value)), known)
+        known.add(id(value))
 
 
 def _told(error: Exception) -> str:

@@ -38,8 +38,11 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def without_password(url: str) -> str:
-    """A URL that may be shown: the password of its user part as asterisks."""
-    netloc = urlsplit(url).netloc
+    """A URL that may be shown: the password of its user part as asterisks; all of it, where no part can be told."""
+    try:
+        netloc = urlsplit(url).netloc
+    except ValueError:
+        return "**********" if "@" in url else url
     user, _, host = netloc.rpartition("@")
     return url.replace(netloc, f"{user.partition(':')[0]}:**********@{host}", 1) if user else url
 

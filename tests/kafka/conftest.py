@@ -9,7 +9,7 @@ import pytest
 
 from tests.services import kafka
 
-USERS = {"admin": "admin-word", "alice": "alice-word"}
+USERS = {"admin": "admin-word", "alice": "alice-word", "carol": "carol-word"}
 _JAAS = "org.apache.kafka.common.security"
 SECURITY = {
     "auto.create.topics.enable": "true",  # as many clusters have it: a question must not make a topic

@@ -125,7 +125,7 @@ def alice(guarded: Broker) -> Connection:
         "sasl_plain_username": "alice",
         "sasl_plain_password": guarded.options.users["alice"],
     }
-    return Connection((guarded.at("SASL_PLAINTEXT"),), login)
+    return Connection((guarded.at("SASL_PLAINTEXT"),), login, user=lambda: "alice")
 
 
 def without_the_rule(rule: str, *, goes_wrong: bool) -> None:

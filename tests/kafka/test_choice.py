@@ -88,7 +88,7 @@ async def test_nobody_is_asked_who_need_not_be() -> None:
 async def test_a_reader_without_rights_is_told_which(guarded: Broker, prefix: str) -> None:
     """Not to see `P.all` is no reason to read other topics than configured."""
     async with feed(guarded.bootstrap, prefix, all_topic=True):
-        with pytest.raises(Misconfigured, match=f"may not see topic {prefix}.all"):
+        with pytest.raises(Misconfigured, match=f"lacks Describe on topic {prefix}.all"):
             await choose(alice(guarded), Names(prefix), all_topic=True)
         with pytest.raises(Misconfigured, match="cannot ask which event topics to read"):
             await choose(alice(guarded), Names(prefix), all_topic=False, group=prefix)

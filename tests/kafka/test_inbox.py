@@ -228,7 +228,8 @@ async def test_a_right_that_lacks_is_named(guarded: Broker, prefix: str) -> None
         with pytest.raises(Unheard, match=rf"cannot read the commands in {topic}-0") as told:
             await new.commands(ONE, None)
 
-    assert "grant Read" in told.value.hint
+    assert f"User:alice lacks Read on topic {topic}" in str(told.value)
+    assert f"--operation Read --topic {topic}" in told.value.hint
     remove_topics(guarded.bootstrap, prefix)
 
 

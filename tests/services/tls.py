@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(host: str) -> bytes:
-    """PEM with a key and a certificate for this IP address; its own authority, so it serves as CA file too."""
+def self_signed(host: str, *, until_days: int = 1) -> bytes:
+    """PEM with a key and a certificate for this IP address; its own authority, so it serves as CA file too.
+
+    It is good until so many days from now; a negative number makes one that has expired.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a broker of the tests")])
     now = dt.datetime.now(dt.UTC)
@@ -23,8 +26,8 @@ def self_signed(host: str) -> bytes:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=9))
+        .not_valid_after(now + dt.timedelta(days=until_days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -86,7 +86,7 @@ async def ensure(
         inputs,
         _outlet(names.of(output), written),
         _outlet(names.of(DEAD), dead),
-        tuple(_oddities(settings, found)),
+        tuple(_oddities(connection, settings, found)),
     )
 
 
@@ -151,7 +151,7 @@ def _outlet(topic: str, found: Found) -> Outlet:
     return Outlet(topic, found.partitions, min(limit - MARGIN, LARGEST_RECORD))
 
 
-def _oddities(settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
+def _oddities(connection: Connection, settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
     """What works, but not as wanted."""
     for topic, there in found.items():
-        yield from differences(topic, there, event_settings(settings, there.replicas))
+        yield from differences(connection, topic, there, event_settings(settings, there.replicas))
