@@ -11,6 +11,10 @@ mistake.
 
 Question: keep cookies. Choice: yes, for the life of the client: the service's load balancer sets one to bring all
 pages of a walk to the same backend. Rejected: a fresh jar per request, which walks over replicas of different age.
+
+Question: packed pages? Choice: gzip, which the HTTP library asks for by itself. A page of 1000 tokens is 124 kB instead
+of 1.9 MB for the same CPU: to unpack it costs 1.4 us a token, and two reads of the socket cost that much less than 29.
+Rejected: zstd, 0.9 us a token less, for one more library that the service is not known to speak with.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ async def restore(
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
     key = b""
     try:
-        for count, (key, value) in enumerate(rows.items(), 1):
+        for count, key in enumerate(list(rows), 1):
+            value = rows.pop(key)  # a row is in memory once
             if count % BREATH_ROWS == 0:
                 await asyncio.sleep(0)
             source, kind, moid = _parted(key)

@@ -1,7 +1,8 @@
 """`python -m tests.bench`: one table of what polls, the log and memory cost, each figure beside its controls.
 
 CPU is that of this process per token, in microseconds; the account is served from another process, and the broker is
-one. Give `--json FILE` on two commits to compare them, and several `--tokens` to see the slope.
+one. Give `--json FILE` on two commits to compare them. `--growth` shows the slope from a thousand tokens to a million:
+of the polls the cheapest and the dearest, and memory.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from pathlib import Path
 from tests.bench.log import log, topics
 from tests.bench.measure import Figure
 from tests.bench.memory import memory
-from tests.bench.polls import account, polls
+from tests.bench.polls import GROWTH, POLLS, account, polls
 
+SLOPE = (1_000, 10_000, 100_000, 1_000_000)
 HEAD = f"{'':28}{'':22}{'tokens':>9}{'CPU us':>10}{'wall us':>10}{'ratio':>8}{'bytes':>8}"
 
 
@@ -26,21 +28,24 @@ def main(arguments: Sequence[str] | None = None) -> list[Figure]:
     parser.add_argument("--tokens", type=int, nargs="+", default=[10_000], help="how many, one or several numbers")
     parser.add_argument("--rounds", type=int, default=3, help="of which each figure is the median")
     parser.add_argument("--only", choices=("polls", "log", "memory"), nargs="+", default=("polls", "log", "memory"))
+    parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 tokens, the most telling tasks")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args(arguments)
     print(HEAD)
-    found = asyncio.run(_measured(asked.tokens, asked.rounds, asked.only))
+    if asked.growth:
+        asked.tokens, asked.only = SLOPE, ("polls", "memory")
+    found = asyncio.run(_measured(asked.tokens, asked.rounds, asked.only, GROWTH if asked.growth else tuple(POLLS)))
     if asked.json:
         asked.json.write_text(json.dumps([figure.as_json() for figure in found], indent=1) + "\n")
     return found
 
 
-async def _measured(sizes: Sequence[int], rounds: int, wanted: Sequence[str]) -> list[Figure]:
+async def _measured(sizes: Sequence[int], rounds: int, wanted: Sequence[str], tasks: Sequence[str]) -> list[Figure]:
     found: list[Figure] = []
     for tokens in sizes:
         async with account(tokens) as shown:
             if "polls" in wanted:
-                async for figures in polls(shown, rounds):
+                async for figures in polls(shown, rounds, tasks):
                     found += _told(figures)
             if "log" in wanted:
                 async with topics() as on:

@@ -32,11 +32,13 @@ _TOP = re.compile(r"\$top=(\d+)")
 
 
 class Rows:
-    """The rows of `number` tokens as JSON, in order of Moid; each variant is rendered when it is first asked for."""
+    """The rows of `number` tokens as JSON, in order of Moid.
+
+    A variant is rendered when it is first asked for, from rows that are made anew: as objects a million would not fit.
+    """
 
     def __init__(self, number: int) -> None:
         self.moids = [f"{0x67A000000000000000000000 + n * 7919:024x}" for n in range(number)]
-        self._plain = [_row(n, moid) for n, moid in enumerate(self.moids)]
         self._rendered: dict[str, list[bytes]] = {}
 
     def variant(self, name: str) -> list[bytes]:
@@ -50,13 +52,16 @@ class Rows:
             return self._noisy(int(name.removeprefix("noise-")))
         every = EVERY.get(name, 0)
         return (
-            row | {"ClientName": "renamed"} if every and not n % every else row for n, row in enumerate(self._plain)
+            row | {"ClientName": "renamed"} if every and not n % every else row for n, row in enumerate(self._plain())
         )
 
+    def _plain(self) -> Iterator[Row]:
+        return (_row(n, moid) for n, moid in enumerate(self.moids))
+
     def _noisy(self, seed: int) -> Iterator[Row]:
-        noise, order = Noise(1, seed=seed), list(self._plain[0])
+        noise, order = Noise(1, seed=seed), list(next(self._plain()))
         random.Random(seed).shuffle(order)
-        for row in self._plain:
+        for row in self._plain():
             noisy = noise.on(row)
             yield {name: noisy[name] for name in order if name in noisy}
 

@@ -15,10 +15,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 from streamer.decoding import Decoder
 from streamer.kafka.follow import batches
 from streamer.kafka.restore import restore
-from tests.bench.measure import Figure, interleaved
+from tests.bench.measure import Figure, Way, interleaved
 from tests.bench.polls import SOURCE, Service, Shown
 from tests.kafka.bench import OnBroker
 from tests.services import kafka
+
+HOURS = 24  # of a day, in each of which every token is refreshed once
 
 
 @asynccontextmanager
@@ -43,38 +45,39 @@ async def topics() -> AsyncIterator[OnBroker]:
 
 async def log(on: OnBroker, shown: Shown, rounds: int) -> AsyncIterator[list[Figure]]:
     """A baseline, polls in which everything changed, then what it costs to read all that, as they come."""
-    ledger = on.ledger(SOURCE)
-    service = Service(shown.url, ledger)
+    service = Service(shown.url, on.ledger(SOURCE))
+    variants = cycle(("all", "plain"))
+
+    def change() -> None:
+        shown.show(next(variants))
+
     shown.show("plain")
     async with service.source:
         await service.cycle.prepare()
-        yield await interleaved("baseline, committed", {"streamer": service.turn}, shown.tokens, 1)
-        variants = cycle(("all", "plain"))
+        one_way = {"streamer": service.turn}
+        yield await interleaved("baseline, committed", one_way, shown.tokens, 1)
+        yield await interleaved("100 % changed, committed", one_way, shown.tokens, rounds, before=change)
+        events = [(topic, on.layout.events) for topic in on.names.events]
         yield await interleaved(
-            "100 % changed, committed",
-            {"streamer": service.turn},
-            shown.tokens,
-            rounds,
-            before=lambda: shown.show(next(variants)),
+            "follow",
+            {"librdkafka, dropped": lambda: _dropped(on.bootstrap, *events), "streamer": lambda: _followed(on)},
+            shown.tokens * (rounds + 1),
+            1,
         )
+        yield await _restored("restore", on, shown.tokens, rounds)
+        for _ in range(HOURS):
+            change()
+            await service.turn()
+        yield await _restored("restore, a day later", on, shown.tokens, rounds)
+
+
+async def _restored(task: str, on: OnBroker, tokens: int, rounds: int) -> list[Figure]:
     state = on.names.state
-    yield await interleaved(
-        "restore",
-        {
-            "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),
-            "streamer": lambda: restore(on.connection, state, 0, [SOURCE]),
-        },
-        shown.tokens,
-        rounds,
-        by_wall=True,
-    )
-    events = [(topic, on.layout.events) for topic in on.names.events]
-    yield await interleaved(
-        "follow",
-        {"librdkafka, dropped": lambda: _dropped(on.bootstrap, *events), "streamer": lambda: _followed(on)},
-        shown.tokens * (rounds + 1),
-        1,
-    )
+    ways: dict[str, Way] = {
+        "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),
+        "streamer": lambda: restore(on.connection, state, 0, [SOURCE]),
+    }
+    return await interleaved(task, ways, tokens, rounds, by_wall=True)
 
 
 async def _followed(on: OnBroker) -> None:

@@ -22,7 +22,11 @@ def test_every_row_is_printed_and_kept(
     figures = json.loads(kept.read_text())
     printed = capsys.readouterr().out
     of_a_poll = {(task, way) for task in POLLS for way in ("floor", "streamer", "plain way")}
-    of_the_log = {(task, way) for task in ("restore", "follow") for way in ("librdkafka, dropped", "streamer")}
+    of_the_log = {
+        (task, way)
+        for task in ("restore", "restore, a day later", "follow")
+        for way in ("librdkafka, dropped", "streamer")
+    }
     ours = {(task, "streamer") for task in ("baseline, committed", "100 % changed, committed", "memory, three polls")}
 
     assert {(figure["task"], figure["way"]) for figure in figures} == of_a_poll | of_the_log | ours
