@@ -24,8 +24,9 @@ from streamer.gather import Source
 from streamer.health import Board, SourceHealth
 from streamer.judgement import Policy
 from streamer.kafka.connection import Connection
-from streamer.kafka.group import Membership, Share
+from streamer.kafka.group import Membership
 from streamer.kafka.ledger import Ledger
+from streamer.kafka.share import Share
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
 from streamer.pace import Pace
@@ -89,7 +90,7 @@ class Worker:
         failures = 0
         self._board.missing[GROUP] = f"group {self._settings.group} has not given it its share yet"
         while not stop.requested:
-            joining = Membership(self._connection, self._settings.group, [self._names.state], session_s=SESSION_S)
+            joining = self._membership()
             try:
                 async with AsyncExitStack() as joined:
                     async with stop.allows(0):
@@ -103,6 +104,17 @@ class Worker:
                 self._board.missing[GROUP] = str(error)
                 say("group.waiting", level=log.WARNING, reason=str(error), hint=error.hint)
                 await stop.sleep(pause_s(failures, LONGEST_WAIT_S))
+
+    def _membership(self) -> Membership:
+        """A lone worker begins at once; a broker would first give others the time to come."""
+        state = self._names.state
+        return Membership(
+            self._connection,
+            self._settings.group,
+            [state],
+            session_s=SESSION_S,
+            meanwhile={state: self._layout.state},
+        )
 
     async def _shares(self, membership: Membership, stop: Stop) -> None:
         while not stop.requested:

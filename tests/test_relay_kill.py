@@ -21,7 +21,7 @@ from streamer import avro
 from streamer.avro import Values
 from streamer.config import RegistrySettings
 from streamer.events import Event
-from streamer.kafka.group import SESSION_S
+from streamer.kafka.share import SESSION_S
 from streamer.registry import Registry
 from streamer.report import Report
 from tests.kafka.relay.stage import Bench, as_json, report, report_as_json

@@ -100,7 +100,7 @@ class Connection:
             "enable_auto_commit": False,
             "check_crcs": not self.embedded,
         }
-        return AIOKafkaConsumer(*topics, **self._client, **defaults | options)
+        return AIOKafkaConsumer(*topics, **self._client | defaults | options)
 
     def admin(self, **options: Any) -> AIOKafkaAdminClient:
         """An administrator that is not started."""

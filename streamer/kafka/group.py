@@ -14,22 +14,22 @@ can join the group.
 Question: what happens to a number that its owner keeps in a rebalance? Choice: it is taken and given like all others,
 and whoever has it begins anew: opens, reads, goes on. It costs some 50 ms and leaves one way to begin.
 
-Question: how is ownership tested right before a writer opens, since a writer that opens late fences the rightful owner?
-Choice: `Share.make_sure`. A share that was taken is over for good. A process that stood still for half of a session,
-which it sees by its own monotonic clock, opens nothing until it has had the time to hear from the group. Rejected: to
-ask the broker each time; the answer may be stale by the time the writer opens, and safety is the fence's business.
+Question: who has what while the group has not spoken yet? Brokers let an empty group wait some seconds for more members
+before they share out (`group.initial.rebalance.delay.ms`, 3 s by default), so a lone worker would poll nobody at every
+start. Choice: whoever finds no member at all may begin with `meanwhile`, a provisional share. When the group has
+spoken, that is either confirmed or taken like any other. Two that start together fence each other at most once: a
+provisional share ends with the first fence.
 
-Question: static members? Choice: none. Two live members with one id throw each other out without an error, for ever, so
-ids would have to be unique by construction; what they would save is one session's wait after a crash.
+Question: who waits for a member that was killed? Choice: nobody on its own machine (`members`), all others until its
+session is over. Rejected: static members; see there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -38,18 +38,19 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-from streamer.errors import Doubt, StreamerError, Unready
+from streamer.errors import StreamerError, Unready
+from streamer.kafka import members
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.share import HEARTBEAT_MS, SESSION_S, Share
 from streamer.stop import Stop, Stopped
 
-SESSION_S: Final = 6.0  # a member that is silent for so long is out; brokers allow no less, unless told to
-HEARTBEAT_MS: Final = 1_000  # how late one learns that it is out, or that the others gather anew
 REBALANCE_MS: Final = 40_000  # for all to end what they have in hand
 RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
 TURN_MS: Final = 200  # one look at the group: how late a new share is seen
+LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
 
 
 class ByNumber(AbstractPartitionAssignor):  # type: ignore[misc]  # untyped there
@@ -100,6 +101,8 @@ class Membership:
         group: its name.
         topics: what it reads; all must exist.
         session_s: a member that is silent for so long is out.
+        meanwhile: topics with their partitions, all of which are ours until the group has spoken, if nobody else is
+            in it.
 
     Raises:
         Misconfigured: this user may not use the group; by any call.
@@ -107,12 +110,19 @@ class Membership:
     """
 
     def __init__(
-        self, connection: Connection, group: str, topics: Sequence[str], *, session_s: float = SESSION_S
+        self,
+        connection: Connection,
+        group: str,
+        topics: Sequence[str],
+        *,
+        session_s: float = SESSION_S,
+        meanwhile: Mapping[str, int] | None = None,
     ) -> None:
         self._connection = connection
         self._group = group
         self._topics = tuple(topics)
         self._session_s = session_s
+        self._meanwhile = [TopicPartition(topic, n) for topic, count in (meanwhile or {}).items() for n in range(count)]
         self._consumer: AIOKafkaConsumer = connection.consumer(
             group_id=group,
             auto_offset_reset="latest",  # it never reads
@@ -121,6 +131,7 @@ class Membership:
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_MS,
             metadata_max_age_ms=METADATA_AGE_MS,
+            client_id=members.client_id(),
         )
         self._share: Share | None = None
         self._failure: StreamerError | None = None
@@ -133,6 +144,8 @@ class Membership:
         except BaseException:
             await close(self._consumer)
             raise
+        if self._meanwhile and await self._nobody_there():
+            self._share = self._of(self._meanwhile, provisional=True)
         self._consumer.subscribe(self._topics, listener=_Listener(self))
         return self
 
@@ -147,7 +160,7 @@ class Membership:
     async def share(self) -> Share:
         """What the group gives us next; wait for it."""
         while self._share is None or self._share.over.requested:
-            await self._poll()
+            await self._shared_out()
         share = self._share
         with self._connection.reaching(f"see the topics of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
@@ -172,7 +185,7 @@ class Membership:
         share.over.request()
 
     def check(self) -> None:
-        """Raise what ended `attend`."""
+        """Raise what the client met in `attend` or while there was no share."""
         if self._failure is not None:
             raise self._failure
 
@@ -186,6 +199,25 @@ class Membership:
             async with asyncio.timeout(CALL_LIMIT_S):
                 return {at: await self._consumer.committed(at) for at in partitions}
 
+    async def _shared_out(self) -> None:
+        """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""
+        async with asyncio.TaskGroup() as beside:
+            usher = beside.create_task(self._show_out())
+            try:
+                while self._share is None or self._share.over.requested:
+                    await self._poll()
+            except StreamerError as error:
+                self._failure = error
+            finally:
+                usher.cancel()
+        self.check()
+
+    async def _show_out(self) -> None:
+        while not self._connection.embedded:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(Unready):  # then all wait for the session
+                await members.show_out(self._connection, self._group)
+
     async def _poll(self) -> None:
         """One look: it keeps the membership alive, and raises what the client has met in the background."""
         with self._connection.reaching(f"stay in group {self._group}"):
@@ -193,13 +225,21 @@ class Membership:
 
     # What the group decides...
 
-    def given(self, partitions: Iterable[TopicPartition]) -> None:
+    async def given(self, partitions: Iterable[TopicPartition]) -> None:
         """These are ours, and nothing of them is read through this consumer."""
-        lanes: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for at in sorted(partitions):
-            lanes[at.partition].append(at)
-            self._consumer.pause(at)
-        self._share = Share(dict(lanes), session_s=self._session_s)
+        share = self._of(partitions)
+        self._consumer.pause(*(at for lane in share.lanes.values() for at in lane))
+        before = self._share
+        if before is not None and before.provisional:
+            if before.confirmed_by(share):
+                return
+            await self.taken()
+        self._share = share
+
+    async def revoked(self) -> None:
+        """All gather anew. What is provisional was not given by the group, so it is not taken back by this."""
+        if self._share is not None and not self._share.provisional:
+            await self.taken()
 
     async def taken(self) -> None:
         """They are not ours any more: wait, within limits, until what is in hand is done."""
@@ -209,60 +249,18 @@ class Membership:
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     await self._share.released.wait()
 
+    def _of(self, partitions: Iterable[TopicPartition], *, provisional: bool = False) -> Share:
+        lanes: defaultdict[int, list[TopicPartition]] = defaultdict(list)
+        for at in sorted(partitions):
+            lanes[at.partition].append(at)
+        return Share(dict(lanes), session_s=self._session_s, provisional=provisional)
 
-class Share:
-    """What one member has between two rebalances.
-
-    Attributes:
-        lanes: by number, the partitions that have it.
-        over: requested once it is taken, or to be given up.
-        released: set by whoever works on it, once nothing of it is in hand any more.
-    """
-
-    def __init__(
-        self,
-        lanes: Mapping[int, list[TopicPartition]],
-        *,
-        session_s: float = SESSION_S,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.lanes = lanes
-        self.over = Stop()
-        self.released = asyncio.Event()
-        self._session_s = session_s
-        self._monotonic = monotonic
-        self._taken = False
-        self._awake_at = monotonic()
-        self._sure_from = self._awake_at
-
-    def take(self) -> None:
-        """It is somebody else's now, or nobody's: what is in hand may be finished, nothing may be begun."""
-        self._taken = True
-        self.over.request()
-
-    def beat(self) -> None:
-        """Somebody is awake; whoever works on the share or waits for its end says so all the time."""
-        now = self._monotonic()
-        if now - self._awake_at > self._session_s / 2:  # frozen; by two heartbeats from now the group has told us
-            self._sure_from = now + 2 * HEARTBEAT_MS / 1000
-        self._awake_at = now
-
-    def check(self) -> None:
-        """Raise `Stopped` if the share was taken; for what a fence makes safe, such as a commit."""
-        if self._taken:
-            raise Stopped
-
-    def make_sure(self) -> None:
-        """For what only the owner may do, such as to open a writer.
-
-        Raises:
-            Stopped: the share was taken.
-            Doubt: we stood still for so long that it may have been; soon we know.
-        """
-        self.check()
-        self.beat()
-        if self._monotonic() < self._sure_from:
-            raise Doubt("this process stood still, and does not know yet whether its partitions are still its own")
+    async def _nobody_there(self) -> bool:
+        if self._connection.embedded:
+            return False
+        with contextlib.suppress(Unready):  # then the group's word is waited for
+            return not (await members.roster(self._connection, self._group)).members
+        return False
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped there
@@ -272,7 +270,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # untyped the
         self._membership = membership
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 - the client's signature
-        await self._membership.taken()
+        await self._membership.revoked()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        self._membership.given(assigned)
+        await self._membership.given(assigned)

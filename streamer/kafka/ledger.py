@@ -45,6 +45,9 @@ class Ownership(Protocol):
     def make_sure(self) -> None:
         """Right before a writer opens, which would fence a rightful owner: raise if they may have been taken."""
 
+    def disputed(self) -> None:
+        """Somebody else opened a writer there."""
+
 
 class Unshared:
     """Nobody else is given these partitions."""
@@ -54,6 +57,9 @@ class Unshared:
 
     def make_sure(self) -> None:
         """They are ours."""
+
+    def disputed(self) -> None:
+        """They stay ours; `Fences` counts."""
 
 
 class Ledger:
@@ -279,5 +285,6 @@ class Shard:
             yield
         except Fenced as fenced:
             self._current.clear()
+            self._ownership.disputed()
             self._reopen_at = self._monotonic() + self._fences.pause_s(fenced)
             raise Doubt(str(fenced), hint=fenced.hint) from fenced

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.errors import Doubt
-from streamer.kafka.group import HEARTBEAT_MS, Share
+from streamer.kafka.share import HEARTBEAT_MS, Share
 from streamer.stop import Stopped
 
 SESSION_S = 6.0
@@ -71,3 +71,29 @@ async def test_signs_of_life_keep_it() -> None:
 
     with pytest.raises(Doubt):
         share.make_sure()
+
+
+async def test_what_the_group_confirms_goes_on() -> None:
+    """A provisional share that is given word for word stays, once; any other word ends it."""
+    mine = Share({0: [], 1: []}, provisional=True)
+    assert mine.confirmed_by(Share({0: [], 1: []}))
+    assert not mine.provisional
+    mine.check()
+
+    other = Share({0: [], 1: []}, provisional=True)
+    assert not other.confirmed_by(Share({0: []}))
+    assert other.provisional
+
+
+async def test_a_provisional_share_ends_with_a_dispute() -> None:
+    """Somebody else writes there: until the group has spoken that one may be right; a given share is not given up."""
+    given = Share({0: []})
+    given.disputed()
+    given.check()
+
+    provisional = Share({0: []}, provisional=True)
+    provisional.disputed()
+
+    with pytest.raises(Stopped):
+        provisional.check()
+    assert not provisional.confirmed_by(Share({0: []}))

@@ -11,9 +11,9 @@ from streamer import batch
 from streamer.batch import STATE, Record
 from streamer.errors import Doubt, Fenced, Unready
 from streamer.kafka.fences import WAIT_S, WITHIN_S
-from streamer.kafka.group import Share
 from streamer.kafka.ledger import Shard
 from streamer.kafka.restore import Restored
+from streamer.kafka.share import Share
 from streamer.kafka.topics import partition_of
 from streamer.state import SourceState
 from streamer.stop import Stopped
@@ -231,6 +231,22 @@ async def test_who_lost_a_partition_begins_nothing_with_it(broker: OnBroker) -> 
 
     with pytest.raises(Stopped):
         await late.restore(ONE)
+
+    await tell(heir, ONE, state, token("a", client_name="x"))
+
+
+async def test_a_fence_ends_what_is_provisional(broker: OnBroker) -> None:
+    """Somebody else writes there while the group has not spoken: nothing of that share is opened again."""
+    await broker.make_topics()
+    ours = broker.ledger(ONE, ownership=Share({0: []}, provisional=True))
+    state = await start(ours, ONE, token("a"))
+    heir = broker.ledger(ONE)
+    assert await heir.restore(ONE) == state
+
+    with pytest.raises(Doubt, match="was fenced"):
+        await tell(ours, ONE, state, token("b"))
+    with pytest.raises(Stopped):
+        await ours.restore(ONE)
 
     await tell(heir, ONE, state, token("a", client_name="x"))
 

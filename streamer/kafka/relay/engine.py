@@ -24,10 +24,11 @@ from streamer import log
 from streamer.config import KafkaSettings
 from streamer.errors import Transient
 from streamer.kafka.connection import Connection
-from streamer.kafka.group import Membership, Share
+from streamer.kafka.group import Membership
 from streamer.kafka.relay import topics
 from streamer.kafka.relay.lane import Lane, Route
 from streamer.kafka.relay.told import Told
+from streamer.kafka.share import Share
 from streamer.log import say
 from streamer.siem.relay import Convert
 from streamer.stop import Stop, Stopped

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from streamer.errors import Misconfigured
 from streamer.kafka import group
 from streamer.kafka.connection import Connection
-from streamer.kafka.group import Membership, Share, shared_out
+from streamer.kafka.group import Membership, shared_out
+from streamer.kafka.share import Share
 from streamer.kafka.writer import Outgoing
 from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make

@@ -1,0 +1,150 @@
+"""Who is in a group, as Kafka lists it; those that died on this machine are shown out.
+
+A member that was killed stays in its group until its session ends, and whoever comes meanwhile, such as the process
+that was started in its place, waits with all the others until then. Whether a process lives can be seen from the
+machine it runs on: so its client id names the process, and a member whose process is gone is taken out by the others.
+This room must never take out a member of another machine or container, nor one that only stands still: that is the
+session's business. If it ever errs, the member joins again; safety is the fence's business, not the group's.
+
+Question: what names a process for good? Choice: the kernel's boot, the namespace of process ids, the id, and when it
+was started: an id alone is given again, and in a container it is always the same. Where the kernel does not tell (no
+`/proc`), all wait for the session.
+
+Rejected: static members, which come back under their own name at once. Two live ones of one name throw each other out
+for ever, so names would have to be given by hand; and they leave no group when they are stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
+from aiokafka.protocol.group import LeaveGroupRequest
+
+from streamer.kafka.connection import CLIENT_ID, Connection
+
+GATHERING: Final = "PreparingRebalance"  # the group waits until all it knows have come or are given up
+OK: Final = 0
+NO_GROUP: Final = 69  # Kafka says so of one that is not there yet, or not any more
+NOT_YET: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+LIMIT_S: Final = 10.0
+LOOK_AGAIN_S: Final = 0.05
+DEAD: Final = ("Z", "X")  # as proc(5) names the states of a process of which only the entry is left
+
+PROC: Final = Path("/proc")
+BOOT: Final = PROC / "sys/kernel/random/boot_id"
+NAMESPACE: Final = PROC / "self/ns/pid"
+
+
+def client_id() -> str:
+    """What this process calls itself in a group; no other process ever had or has that name."""
+    where, pid = _here(), os.getpid()
+    started = _started(pid)
+    return f"{CLIENT_ID}:{where}.{pid}.{started}" if where and started else CLIENT_ID
+
+
+def is_gone(client: str) -> bool:
+    """Whether that was a process of this machine and container, and does not live any more; in doubt it lives."""
+    place, _, process = client.removeprefix(f"{CLIENT_ID}:").partition(".")
+    pid, _, started = process.partition(".")
+    if place != _here() or not (pid.isdecimal() and started.isdecimal()):
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    return _started(int(pid)) not in (None, started)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A group: its state in Kafka's words, its members' client ids by member id, and the broker that knows it."""
+
+    state: str
+    members: Mapping[str, str]
+    coordinator: int
+
+
+async def roster(connection: Connection, group: str) -> Roster:
+    """Who is in the group now, dead ones included; nobody, if there is no such group.
+
+    Raises:
+        Misconfigured, Unready: as of `Connection.reaching`.
+    """
+    async with _asking(connection, group) as admin:
+        return await _roster(admin, group)
+
+
+async def show_out(connection: Connection, group: str) -> None:
+    """Take those out that are gone, if the group waits for them and we are among those that wait.
+
+    Whoever did so before it has joined would leave the group empty, and brokers let an empty one wait for more members.
+
+    Raises:
+        Misconfigured, Unready: as of `Connection.reaching`.
+    """
+    async with _asking(connection, group) as admin:
+        found = await _roster(admin, group)
+        if found.state == GATHERING and client_id() in found.members.values():
+            for member in (one for one, client in found.members.items() if is_gone(client)):
+                await admin._send_request(LeaveGroupRequest(group, member), found.coordinator)  # noqa: SLF001
+
+
+@asynccontextmanager
+async def _asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = connection.admin()
+    with connection.reaching(f"look at the members of group {group}"):
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await admin.start()
+                yield admin
+        finally:
+            await admin.close()
+
+
+async def _roster(admin: AIOKafkaAdminClient, group: str) -> Roster:
+    """On a new cluster this waits while the topic that groups are kept in is being made."""
+    while True:
+        try:
+            coordinator: int = await admin.find_coordinator(group)
+            (reply,) = await admin.describe_consumer_groups([group], coordinator)
+            (told,) = reply.to_object()["groups"]
+            if told["error_code"] not in (OK, NO_GROUP):
+                raise for_code(told["error_code"])(f"group {group}")
+        except NOT_YET:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        else:
+            members = {member["member_id"]: member["client_id"] for member in told["members"]}
+            return Roster(told["state"], members, coordinator)
+
+
+def _here() -> str | None:
+    """This boot of this machine, and the namespace of our process ids in it."""
+    try:
+        return f"{BOOT.read_text().strip().replace('-', '')}-{NAMESPACE.stat().st_ino}"
+    except OSError:
+        return None
+
+
+def _started(pid: int) -> str | None:
+    """When the process was started, in the kernel's ticks; `gone` if only its entry is left; None if not to be seen."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    state, *fields = stat.rpartition(")")[2].split()  # its name before that may hold anything
+    return "gone" if state in DEAD else fields[18]
