@@ -131,8 +131,10 @@ class Vigil(Watch):
             self._tell_that_it_is_strange()
 
     async def _turn(self) -> None:
+        """It ends once its rows are gone; whoever ends them takes it off the board."""
         if not self._is_there():
             self._board.sources.pop(self._health.source, None)
+        if self._health.source not in self._board.sources:
             raise Stopped
 
     def _is_there(self) -> bool:
