@@ -131,6 +131,7 @@ class Vigil(Watch):
             self._tell_that_it_is_strange()
 
     async def _turn(self) -> None:
+        """It ends once its rows are gone."""
         if self._is_there():
             async with self._stop.allows(0):
                 await self._obey()

@@ -99,7 +99,8 @@ _CREATE = Need((CREATE,), TOPIC, ("P.",), beginning=True, note=CREATE_TOPICS)
 
 TABLE: Final[Mapping[str, tuple[Need, ...]]] = {
     "run": (
-        Need((WRITE,), TOPIC, (*EVENTS, "P.snapshots")),
+        Need((WRITE,), TOPIC, EVENTS),
+        Need((READ, WRITE), TOPIC, ("P.snapshots",)),
         Need((WRITE, CONFIGS), TOPIC, ("P.all",), note=ALL_TOPIC),
         Need((READ, WRITE, CONFIGS), TOPIC, ("P.state",)),
         Need((READ,), TOPIC, ("P.control",)),
