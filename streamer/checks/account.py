@@ -13,10 +13,8 @@ from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checkli
 from streamer.config import SourceSettings
 from streamer.errors import ApiError
 from streamer.intersight.client import Client
-from streamer.intersight.probe import Probe
+from streamer.intersight.probe import FORBIDDEN, Probe
 from streamer.intersight.source import client_of
-
-FORBIDDEN = 403
 
 
 class AccountChecks:

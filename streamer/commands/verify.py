@@ -29,7 +29,7 @@ from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
 from streamer.printable import printable
 from streamer.verify import look
-from streamer.verify.findings import Difference, standing
+from streamer.verify.findings import UNKNOWN_MS, Difference, standing
 from streamer.verify.look import Looker, Seen, Wanted
 
 SLACK_S: Final = 2.0  # for a poll to read, judge and commit, beside what it took us to read
@@ -75,7 +75,7 @@ def command(invocation: Invocation, *, sources: tuple[str, ...], since: int | No
     if old:
         raise CheckFailed(
             f"{len(old)} differences",
-            hint="`streamer follow --from-beginning --moid M` shows a token's events; see README, Verify",
+            hint="`streamer follow --from-beginning --moid M` shows a token's events; README explains the kinds",
         )
 
 
@@ -89,7 +89,7 @@ async def _verify(
     old, young = standing({}, first.differences, utc_ms(), patience)
     if not young:
         return first, old, young
-    longest_ms = max(patience.get(one.source, 0) for one in young)
+    longest_ms = max(patience.get(one.source, UNKNOWN_MS) for one in young)
     await _wait(longest_ms / 1000 + SLACK_S + (time.monotonic() - began), len(young), progress)
     second = await looker.look()
     return second, *standing({one.key: one for one in first.differences}, second.differences, utc_ms(), patience)

@@ -23,7 +23,7 @@ from streamer.intersight.rows import Page, read_page
 ROWS: Final = 10  # of the list, as many as a probe of its order needs
 TRIES: Final = 2
 QUOTED: Final = "nobody''s client, it''s not there"
-_UNAUTHORIZED: Final = (401, 407)
+FORBIDDEN: Final = 403
 
 
 class Probe:
@@ -71,10 +71,10 @@ class Probe:
         """That we are who we say.
 
         Raises:
-            ApiError: the credential is refused.
+            ApiError: the credential is refused, or nobody looked at it.
         """
         refused = self._refused or (self._first.error() if self._first and self._first.status != OK else None)
-        if refused and (refused.status in _UNAUTHORIZED or refused.reason == "unauthorized"):
+        if refused and refused.status != FORBIDDEN:  # who may not list is known, too
             raise refused
         return "the credential is accepted"
 

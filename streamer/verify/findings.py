@@ -16,6 +16,7 @@ from streamer.tokens import TOKEN_FIELDS, Token
 TOPICS: Final = "topics"
 STATE: Final = "state"
 API: Final = "Intersight"
+UNKNOWN_MS: Final = 180_000  # the patience for a source that is not configured here: that of the defaults
 INSTANTS: Final = frozenset({"last_login_time", "access_expiration_time", "expiration_time", "create_time", "mod_time"})
 
 
@@ -110,7 +111,7 @@ def standing(
     old: list[Difference] = []
     young: list[Difference] = []
     for found in second:
-        stands = found.key in first or found.is_older(now, patience_ms.get(found.source, 0))
+        stands = found.key in first or found.is_older(now, patience_ms.get(found.source, UNKNOWN_MS))
         (old if stands else young).append(found)
     return old, young
 

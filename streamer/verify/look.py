@@ -123,6 +123,7 @@ class Looker:
             until_end=True,
         )
         read = 0
+        self._progress("reading events", 0, None if since else held.records)
         async with aclosing(following) as events:
             async for batch in events:
                 for found in batch:
@@ -133,6 +134,7 @@ class Looker:
                         seen.differences.append(Difference("-", "undecodable", (TOPICS, TOPICS), text, at=0))
                 read += len(batch)
                 self._progress("reading events", read, None if since else max(held.records, read))
+        self._progress("reading events", read, read)  # marks of transactions are no events
         seen.events = topics.count
         return topics
 
@@ -153,6 +155,7 @@ class Looker:
                     continue
                 if report["source"] in self._wanted:
                     tiles.add(report)
+        self._progress("reading reports", read, read)
         seen.reports = tiles.count
         seen.differences += [*tiles.differences, *tiles.ends()]
 

@@ -124,7 +124,8 @@ class Topics:
         heard = self.histories.get((source, state.row.epoch), Numbers())
         newest = max((row.last_event_at or NEVER for row in state.tokens.values()), default=NEVER)
         if heard.last < state.row.last_sequence and not self._forgives(newest):
-            yield _gap(source, state.row.epoch, range(heard.last + 1, state.row.last_sequence + 1), newest)
+            missing = range(heard.last + 1, state.row.last_sequence + 1)
+            yield _gap(source, state.row.epoch, missing, None if newest == NEVER else newest)
 
     def _forgives(self, moment: int) -> bool:
         """Whether what is missing from after this moment may just be too old; `NEVER`: nobody knows from when."""
@@ -234,7 +235,7 @@ class Tiles:
         self.differences.append(Difference(report["source"], "report", (REPORTS, EVENTS), text, at=at))
 
 
-def _gap(source: str, epoch: str, missing: range, at: int) -> Difference:
+def _gap(source: str, epoch: str, missing: range, at: int | None) -> Difference:
     first, last = missing[0], missing[-1]
     numbers = f"sequence {first} is" if first == last else f"sequences {first} to {last} are"
     return Difference(source, "gap", (TOPICS, TOPICS), f"{numbers} in no topic (epoch {epoch})", at=at)

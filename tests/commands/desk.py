@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -69,10 +70,17 @@ async def answered(bench: OnBroker, owner: Owner, *arguments: str) -> tuple[Resu
 
 async def on_terminal(bench: OnBroker, folder: Path, *arguments: str, types: str = "") -> tuple[int, str]:
     """Status and screen of a process whose terminal a person types on."""
+    return await screen((*PROGRAM, *arguments), folder, environ(bench), types=types)
+
+
+async def screen(
+    program: Sequence[str], folder: Path, more: Mapping[str, str], *, types: str = "", term: str = "dumb"
+) -> tuple[int, str]:
+    """The same of any program, with more in its environment."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, **environ(bench), "TERM": "dumb", "COLUMNS": "150"}
+    environment = {**os.environ, **more, "TERM": term, "COLUMNS": "150"}
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *arguments, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        *program, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
     shown = b""

@@ -126,6 +126,7 @@ BEHIND = ("tokens", "Moid gt", "quotes", "audit", "users")
     [
         (Status(status=403, path=TOKENS), "tokens", BEHIND[1:3]),
         (Status(status=401), "authentication", BEHIND),
+        (Status(status=503), "authentication", BEHIND),
     ],
 )
 async def test_a_refusing_account(
@@ -172,6 +173,19 @@ async def test_a_key_that_is_not_the_accounts(here: Installation, tmp_path: Path
     assert isinstance(told.exception, CheckFailed)
     assert of(lines, "failed") == ["prod: authentication"]
     assert "iam_api_key_is_invalid" in lines["prod", "authentication"]["detail"]
+
+
+async def test_an_oauth_client_that_is_unknown(kafka: Given, registry: Any, prefix: str, tmp_path: Path) -> None:
+    """The token endpoint's word is told as it is; with the right secret all is well."""
+    async with installed(Around.of(kafka, registry, prefix), tmp_path, tokens=5, acts_per_second=0, how="oauth"):
+        fine, _ = await checked(tmp_path)
+        (tmp_path / "secret").write_text("wrong-secret")
+        told, lines = await checked(tmp_path)
+
+    assert fine.exit_code == 0
+    assert of(lines, "failed") == ["prod: authentication"]
+    assert "invalid_client" in lines["prod", "authentication"]["detail"]
+    assert "wrong-secret" not in told.stdout
 
 
 async def test_a_clock_that_is_wrong(here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

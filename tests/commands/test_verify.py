@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.topics import Names
 from streamer.kafka.writer import Outgoing, Writer
 from streamer.state import token_key
+from tests.commands.desk import screen
 from tests.installation import ACCEPTED, Around, Installation, installed
 from tests.services.kafka import Given, admin
 from tests.services.reader import Message, read_all
@@ -146,7 +148,7 @@ async def test_tampered_topics(here: Installation, tmp_path: Path) -> None:
 
 
 async def test_silent_and_suppressed(here: Installation, tmp_path: Path) -> None:
-    """Tokens of a silent first run and refreshes that are suppressed are counted, and are no differences."""
+    """Tokens of a silent first run and refreshes that are suppressed are counted, and no differences; with a bar."""
     written = tmp_path / "streamer.yaml"
     settings = yaml.safe_load(written.read_text())
     settings["sources"][0] |= {"first_run": "silent", "refresh_events": "suppress"}
@@ -162,6 +164,8 @@ async def test_silent_and_suppressed(here: Installation, tmp_path: Path) -> None
     told, said = await verified(tmp_path)
 
     assert (told.exit_code, kinds(said), said["young"]) == (0, [], 0)
+    status, shown = await screen((sys.executable, "-m", "streamer", "verify"), tmp_path, {}, term="xterm")
+    assert (status, "reading events" in shown, "0 differences" in shown) == (0, True, True), shown
     facts = said["sources"]["prod"]
     assert (facts["silent"], facts["suppressed"], said["events"]) == (len(here.life.tokens), 3, 0)
 

@@ -275,11 +275,12 @@ async def test_what_is_older_than_the_topics_keep(three: Three) -> None:
 
 def test_what_stands() -> None:
     """At the second look: what was there at the first, and what is old by itself; all else may be younger."""
-    old, seen, new = (
+    old, recent, seen, new = (
         Difference("one", "gap", ("topics", "topics"), "old", at=NOON - 10_001),
+        Difference("one", "gap", ("topics", "topics"), "recent", at=NOON - 10_000),
         Difference("one", "gone", ("state", "Intersight"), "seen", "a"),
         Difference("one", "gone", ("state", "Intersight"), "new", "b"),
     )
 
-    assert standing({}, [old, seen, new], NOON, {"one": 10_000}) == ([old], [seen, new])
+    assert standing({}, [old, recent, seen, new], NOON, {"one": 10_000}) == ([old], [recent, seen, new])
     assert standing({seen.key: seen}, [seen, new], NOON, {"one": 10_000}) == ([seen], [new])
