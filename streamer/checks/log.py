@@ -14,6 +14,7 @@ from streamer.kafka import probe
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
 from streamer.kafka.members import roster
+from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names, survey
 
 EDGE = "kafka"
@@ -61,7 +62,7 @@ class KafkaChecks:
 
     async def _credential(self) -> Answer:
         prefix, security = self._names.prefix, self._settings.security_protocol
-        self._made = Connection.of(self._settings)
+        self._made = Connection.of(self._settings, needed("run", self._settings))
         told = "nothing to read" if security == "PLAINTEXT" else "certificates and passwords read"
         return Answer(f"{security}: {told}; topics {prefix}.*")
 

@@ -34,12 +34,14 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
 from streamer.kafka.owners import owners
 from streamer.kafka.restore import restore
+from streamer.kafka.rights import needed
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
 from streamer.printable import printable
 from streamer.registry import Registry
 from streamer.state import SourceState
 
+LOOKING, ORDERING = "sources list", "deletes release"  # in the table of rights
 COLUMNS: Final = (
     "source",
     "owner",
@@ -117,7 +119,7 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
     it; take it out of the configuration and restart the workers first.
     """
     settings = _settings(invocation)
-    there, states = asyncio.run(_states(settings))
+    there, states = asyncio.run(_states(settings, ORDERING))
     state = states.get(name)
     if state is None or state.row is None:
         raise CheckFailed(
@@ -141,10 +143,14 @@ def _settings(invocation: Invocation) -> Settings:
     return settings
 
 
-async def _states(settings: Settings) -> tuple[Homes, dict[str, SourceState]]:
+def _connection(settings: Settings, doing: str) -> Connection:
+    return Connection.of(settings.kafka, needed(doing, settings.kafka))
+
+
+async def _states(settings: Settings, doing: str) -> tuple[Homes, dict[str, SourceState]]:
     """By source, all that the state knows, and where commands go."""
-    connection, names = Connection.of(settings.kafka), Names(settings.kafka.topic_prefix)
-    there = await homes(connection, names)
+    connection, names = _connection(settings, doing), Names(settings.kafka.topic_prefix)
+    there = await homes(connection, names, ordering=doing == ORDERING)
     found: dict[str, SourceState] = {}
     for number in range(there.state):
         restored = await restore(connection, names.state, number, None, owned=False)
@@ -154,7 +160,7 @@ async def _states(settings: Settings) -> tuple[Homes, dict[str, SourceState]]:
 
 async def _rows(settings: Settings) -> list[dict[str, Any]]:
     """Every source as the page /sources tells it."""
-    there, states = await _states(settings)
+    there, states = await _states(settings, LOOKING)
     named = {source.name: source.interval for source in settings.sources}
     owned, told = await _owners(settings), await _last_reports(settings, states)
     now = utc_ms()
@@ -182,9 +188,9 @@ async def _owners(settings: Settings) -> Mapping[int, str]:
     """By partition its owner; nobody, where the group cannot be looked at."""
     try:
         topic = Names(settings.kafka.topic_prefix).state
-        return await owners(Connection.of(settings.kafka), settings.kafka.group, topic)
+        return await owners(_connection(settings, LOOKING), settings.kafka.group, topic)
     except StreamerError as error:
-        click.echo(f"streamer: owners are not known: {error}", err=True)
+        click.echo(f"streamer: owners are not known: {error}; {error.hint}", err=True)
         return {}
 
 
@@ -199,7 +205,7 @@ async def _last_reports(
     try:
         async with Registry(settings.registry) as registry:
             decoder = Decoder(registry)
-            async with aclosing(records(Connection.of(settings.kafka), (topic,), since=since)) as read:
+            async with aclosing(records(_connection(settings, LOOKING), (topic,), since=since)) as read:
                 async for record in read:
                     try:
                         report = await decoder.report(record.value)
@@ -207,7 +213,7 @@ async def _last_reports(
                         continue
                     found[report["source"]] = (report["verdict"], report["reason"])
     except StreamerError as error:
-        click.echo(f"streamer: last polls are not known: {error}", err=True)
+        click.echo(f"streamer: last polls are not known: {error}; {error.hint}", err=True)
     return found
 
 
@@ -235,7 +241,7 @@ def _order(settings: Settings, there: Homes, made: Command, wait_s: float) -> No
     click.echo(f"streamer: command {made.command_id} goes to the owner of {made.source}", err=True)
     answer = asyncio.run(
         order(
-            Connection.of(settings.kafka),
+            _connection(settings, ORDERING),
             Names(settings.kafka.topic_prefix),
             made,
             there=there,

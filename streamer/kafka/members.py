@@ -22,10 +22,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
+    GroupAuthorizationFailedError,
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     NotCoordinatorForGroupError,
@@ -33,7 +34,9 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from streamer.kafka import rights
 from streamer.kafka.connection import CLIENT_ID, Connection
+from streamer.kafka.rights import Denied
 
 GATHERING: Final = "PreparingRebalance"  # the group waits until all it knows have come or are given up
 OK: Final = 0
@@ -118,19 +121,28 @@ async def asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAd
 
 
 async def _roster(admin: AIOKafkaAdminClient, group: str) -> Roster:
-    """On a new cluster this waits while the topic that groups are kept in is being made."""
+    coordinator, told = await described(admin, group)
+    return Roster(told["state"], {member["member_id"]: member["client_id"] for member in told["members"]}, coordinator)
+
+
+async def described(admin: AIOKafkaAdminClient, group: str) -> tuple[int, dict[str, Any]]:
+    """The broker that coordinates the group, and what it answers to DescribeGroups.
+
+    On a new cluster this waits while the topic that groups are kept in is being made.
+    """
     while True:
         try:
             coordinator: int = await admin.find_coordinator(group)
             (reply,) = await admin.describe_consumer_groups([group], coordinator)
             (told,) = reply.to_object()["groups"]
             if told["error_code"] not in (OK, NO_GROUP):
-                raise for_code(told["error_code"])(f"group {group}")
+                raise for_code(told["error_code"])(group)
         except NOT_YET:
             await asyncio.sleep(LOOK_AGAIN_S)
+        except GroupAuthorizationFailedError as error:
+            raise Denied(rights.DESCRIBE, rights.GROUP, [group]) from error
         else:
-            members = {member["member_id"]: member["client_id"] for member in told["members"]}
-            return Roster(told["state"], members, coordinator)
+            return coordinator, told
 
 
 def _here() -> str | None:

@@ -6,12 +6,10 @@ from typing import Any, Final
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-from streamer.errors import Misconfigured
 from streamer.kafka.connection import Connection
-from streamer.kafka.members import asking
+from streamer.kafka.members import asking, described
 
 STABLE: Final = "Stable"
-DENIED: Final = 30
 
 
 async def owners(connection: Connection, group: str, topic: str) -> dict[int, str]:
@@ -22,10 +20,7 @@ async def owners(connection: Connection, group: str, topic: str) -> dict[int, st
         Misconfigured: this user may not look at the group.
     """
     async with asking(connection, group) as admin:
-        (reply,) = await admin.describe_consumer_groups([group])
-    (told,) = reply.to_object()["groups"]
-    if told["error_code"] == DENIED:
-        raise Misconfigured(f"this user may not look at group {group}", hint=f"grant Describe on group {group}")
+        _, told = await described(admin, group)
     if told["state"] != STABLE:
         return {}
     return {number: name for member in told["members"] for number, name in _share(member, topic)}

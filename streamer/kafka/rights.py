@@ -1,7 +1,8 @@
 """What each command must be allowed to in Kafka: one table, which README shows, errors quote and the tests try.
 
 Every row is needed: with all of a command's rows it works, and without any one of them it says which one is missing.
-`Read` and `Write` include `Describe`, as Kafka has it, so `Describe` stands nowhere by itself.
+`Read` and `Write` include `Describe`, as Kafka has it, so `Describe` stands only where neither does. `check` asks for
+what `run` needs.
 
 Question: what does "not authorized" mean? A broker tells the resource, and nothing of the operation it wanted. Choice:
 who asked knows what it was doing (reading, writing, looking), and the table says which of the command's rights cover
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from streamer.config import KafkaSettings
@@ -37,6 +38,8 @@ ALL_TOPIC: Final = "`kafka.all_topic`"
 CREATE_TOPICS: Final = "`kafka.create_topics`, while a topic is missing"
 WITH_GROUP: Final = "`--group`"
 NO_OFFSETS: Final = "while the group has no offsets, and there are records"
+UNSEEN: Final = "without it: a warning, a state that was lost looks like one that begins"
+UNTOLD: Final = "without it: the list tells less, and says so"
 UNCOMPARED: Final = "without it: a warning, settings are not compared"
 
 EVENTS: Final = ("P.created", "P.modified", "P.deleted")
@@ -81,6 +84,7 @@ class Right:
     kind: str
     name: str
     beginning: bool = False
+    vital: bool = field(default=True, compare=False)  # without it the command does nothing
 
     def covers(self, kind: str, name: str) -> bool:
         """Whether it is about this resource."""
@@ -99,8 +103,8 @@ _CREATE = Need((CREATE,), TOPIC, ("P.",), beginning=True, note=CREATE_TOPICS)
 
 TABLE: Final[Mapping[str, tuple[Need, ...]]] = {
     "run": (
-        Need((WRITE,), TOPIC, EVENTS),
-        Need((READ, WRITE), TOPIC, ("P.snapshots",)),
+        Need((WRITE,), TOPIC, (*EVENTS, "P.snapshots")),
+        Need((READ,), TOPIC, ("P.snapshots",), note=UNSEEN),
         Need((WRITE, CONFIGS), TOPIC, ("P.all",), note=ALL_TOPIC),
         Need((READ, WRITE, CONFIGS), TOPIC, ("P.state",)),
         Need((READ,), TOPIC, ("P.control",)),
@@ -125,6 +129,12 @@ TABLE: Final[Mapping[str, tuple[Need, ...]]] = {
         _CREATE,
         Need((CONFIGS,), TOPIC, (*LINES, "P.dead-letter"), note=UNCOMPARED),
     ),
+    "verify": (Need((READ,), TOPIC, (*EVENTS, "P.snapshots", "P.state")),),
+    "sources list": (
+        Need((READ,), TOPIC, ("P.state",)),
+        Need((READ,), TOPIC, ("P.snapshots",), note=UNTOLD),
+        Need((DESCRIBE,), GROUP, ("WORKERS",), note=UNTOLD),
+    ),
     "deletes list": (Need((READ,), TOPIC, ("P.state",)),),
     "deletes release": (
         Need((READ,), TOPIC, ("P.state",)),
@@ -132,7 +142,7 @@ TABLE: Final[Mapping[str, tuple[Need, ...]]] = {
         Need((WRITE,), TRANSACTIONS, ("P.control-",), beginning=True),
     ),
 }
-ALIKE: Final = {"deletes release": "deletes release`, `deletes discard"}  # in README
+ALIKE: Final = {"deletes release": "deletes release`, `deletes discard`, `sources forget"}  # in README
 
 
 def needed(command: str, settings: KafkaSettings, *, group: str | None = None, form: str = "") -> tuple[Right, ...]:
@@ -154,7 +164,7 @@ def needed(command: str, settings: KafkaSettings, *, group: str | None = None, f
     }
     absent = {ALL_TOPIC: not settings.all_topic, CREATE_TOPICS: not settings.create_topics, WITH_GROUP: not group}
     return tuple(
-        Right(operation, need.kind, _filled(name, named), need.beginning)
+        Right(operation, need.kind, _filled(name, named), need.beginning, vital=not need.note.startswith("without"))
         for need in TABLE[command]
         if not absent.get(need.note, False)
         for name in need.names

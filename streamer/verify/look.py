@@ -23,6 +23,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.control import homes
 from streamer.kafka.follow import Followed, batches
 from streamer.kafka.restore import restore
+from streamer.kafka.rights import needed
 from streamer.kafka.scan import extent, records
 from streamer.kafka.topics import Names
 from streamer.registry import Registry
@@ -70,7 +71,7 @@ class Looker:
         self._settings = settings
         self._wanted = wanted
         self._progress = progress
-        self._connection = Connection.of(settings.kafka)
+        self._connection = Connection.of(settings.kafka, needed("verify", settings.kafka))
         self._names = Names(settings.kafka.topic_prefix)
         self._sources = {source.name: source for source in settings.sources if source.name in wanted}
 
@@ -98,7 +99,7 @@ class Looker:
 
     async def _states(self) -> dict[str, SourceState]:
         """By source, all that the state knows."""
-        there = await homes(self._connection, self._names)
+        there = await homes(self._connection, self._names, ordering=False)
         found: dict[str, SourceState] = {}
         for number in range(there.state):
             self._progress("reading state partitions", number, there.state)

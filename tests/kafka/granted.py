@@ -46,6 +46,8 @@ OPERATIONS = {
 CALLS: Mapping[str, tuple[str, ...]] = {
     "follow": ("follow", "--output", "ndjson", "--from-beginning", "--until-end", "--group", GROUP),
     "relay": ("relay", "--format", FORM),
+    "verify": ("verify",),
+    "sources list": ("sources", "list"),
     "deletes list": ("deletes", "list"),
     "deletes release": ("deletes", "release", "--hold", HOLD, "--expect", "1", "--yes", "--wait", "0.1s"),
 }
@@ -91,6 +93,7 @@ class Deployment:
         all_topic: whether every event is in `P.all`, too.
         create: whether the command may make the topics that it writes to.
         relayed: whether the topics that a relay writes to hold records of nobody knows whom.
+        new: whether nothing is known of any source, although there are reports.
     """
 
     broker: Broker
@@ -98,6 +101,7 @@ class Deployment:
     all_topic: bool = False
     create: bool = False
     relayed: bool = False
+    new: bool = False
 
     @property
     def settings(self) -> KafkaSettings:
@@ -123,8 +127,10 @@ class Deployment:
             "VALUE_FORMAT": "avro",
             "EVENT_PARTITIONS": "1",
             "STATE_PARTITIONS": "1",
+            "GROUP": self.settings.group,
         }
-        return {f"STREAMER_KAFKA__{key}": value for key, value in kafka.items()}
+        told = {f"STREAMER_KAFKA__{key}": value for key, value in kafka.items()}
+        return told | {"STREAMER_SOURCES__0__REPLICA_LAG": "1s"}
 
     async def prepare(self, command: str) -> None:
         """Topics and records, as far as they are not the command's to make."""
@@ -134,12 +140,12 @@ class Deployment:
         await ours.make_topics(all_topic=True)
         if command == "relay" and not self.create:
             await make(self.broker.bootstrap, *map(ours.names.of, (FORM, "snapshots.json", "dead-letter")))
-        if command in ("follow", "relay"):
+        if command in ("follow", "relay") or self.new:
             await self.write()
         if self.relayed:
             bench = Bench(self.broker.bootstrap, self.prefix, partitions=1)
             await bench.write(*(record(ours.names.of(suffix)) for suffix in (FORM, "snapshots.json")))
-        if command == "run" or command.startswith("deletes"):
+        if (command == "run" and not self.new) or command.startswith(("deletes", "sources")):
             held = [] if command == "run" else ["a"]
             await Owner(ours.ledger(ONE), ONE).write(holding(held, live=["b"]))
             await ours.close()
@@ -154,17 +160,15 @@ class Deployment:
     async def process(self, command: str, folder: Path) -> AsyncIterator[Process]:
         """The command, started."""
         around = Around(self.broker.at("SASL_PLAINTEXT"), "http://127.0.0.1:1", self.prefix, self.all_topic)
-        if command == "run":
-            async with installed(around, folder, tokens=3, acts_per_second=0, environ=self.environ()) as here:
-                await here.process.start()
-                yield here.process
-            return
-        process = Process(*CALLS[command], folder=folder, environ=self.environ())
-        await process.start()
-        try:
-            yield process
-        finally:
-            await process.end()
+        async with installed(around, folder, tokens=3, acts_per_second=0, environ=self.environ()) as here:
+            process = here.process
+            if command != "run":
+                process = Process(*CALLS[command], folder=folder, environ=process.environ)
+            await process.start()
+            try:
+                yield process
+            finally:
+                await process.end()
 
 
 async def status(process: Process, limit_s: float = 60.0) -> int:
