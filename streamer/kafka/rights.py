@@ -33,6 +33,7 @@ TOPIC: Final = "topic"
 GROUP: Final = "group"
 TRANSACTIONS: Final = "transactional-id"
 CLUSTER: Final = "cluster"
+UNNAMED: Final = "kafka-cluster"  # as Kafka calls the one resource of that kind
 
 ALL_TOPIC: Final = "`kafka.all_topic`"
 CREATE_TOPICS: Final = "`kafka.create_topics`, while a topic is missing"
@@ -173,12 +174,18 @@ def needed(command: str, settings: KafkaSettings, *, group: str | None = None, f
 
 
 def missing(rights: Collection[Right], denied: Denied) -> tuple[Right, ...]:
-    """Which of a command's rights must be missing if that was denied; by the denial itself where none covers it."""
+    """Which of a command's rights must be missing if that was denied; by the denial itself where none covers it.
+
+    Where Kafka named no resource, it may be any of its kind.
+    """
+    wanted = SHOWING if denied.operation == DESCRIBE else {denied.operation}
+    apt = [right for right in rights if right.kind == denied.kind and right.operation in wanted]
+    if not denied.names:
+        return tuple(apt) or (Right(denied.operation, denied.kind, UNNAMED),)
     found: list[Right] = []
     for name in denied.names:
-        here = [right for right in rights if right.covers(denied.kind, name)]
-        wanted = SHOWING if denied.operation == DESCRIBE else {denied.operation}
-        found += [right for right in here if right.operation in wanted] or [Right(denied.operation, denied.kind, name)]
+        here = [right for right in apt if right.covers(denied.kind, name)]
+        found += here or [Right(denied.operation, denied.kind, name)]
     return tuple(dict.fromkeys(found))
 
 

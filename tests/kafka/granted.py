@@ -92,7 +92,7 @@ class Deployment:
         broker, prefix: where.
         all_topic: whether every event is in `P.all`, too.
         create: whether the command may make the topics that it writes to.
-        relayed: whether the topics that a relay writes to hold records of nobody knows whom.
+        relayed: of the topics that a relay writes to, the one (by suffix) that holds a record of nobody knows whom.
         new: whether nothing is known of any source, although there are reports.
     """
 
@@ -100,7 +100,7 @@ class Deployment:
     prefix: str
     all_topic: bool = False
     create: bool = False
-    relayed: bool = False
+    relayed: str = ""
     new: bool = False
 
     @property
@@ -144,7 +144,7 @@ class Deployment:
             await self.write()
         if self.relayed:
             bench = Bench(self.broker.bootstrap, self.prefix, partitions=1)
-            await bench.write(*(record(ours.names.of(suffix)) for suffix in (FORM, "snapshots.json")))
+            await bench.write(record(ours.names.of(self.relayed)))
         if (command == "run" and not self.new) or command.startswith(("deletes", "sources")):
             held = [] if command == "run" else ["a"]
             await Owner(ours.ledger(ONE), ONE).write(holding(held, live=["b"]))
