@@ -75,11 +75,8 @@ class View:
         yield f'<!doctype html><html lang="en">{tag("head", head)}<body>{self._top()}<main>{state}'
         yield tag("dl", self._figures(), id="figures") + tag("section", self._holds(), id="holds")
         yield tag("section", self._changes(), id="changes")
-        columns = (
-            tag("th", name, scope="col") for name in ("Source", "Last snapshot", "Tokens", "24 hours", "Sequence")
-        )
-        table = f'<table>{tag("thead", tag("tr", *columns))}<tbody id="sources">'
-        yield f"<section>{tag('h2', 'Sources')}{table}"
+        names = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in COLUMNS)))
+        yield f'<section>{tag("h2", "Sources")}<table>{names}<tbody id="sources">'
         yield from (row for _, row in self.rows())
         yield "</tbody></table></section>"
         yield tag("section", self._refused(), id="refused") + tag("section", self._events(), id="events")
@@ -301,4 +298,8 @@ def _event(one: Happened) -> Html:
 
 def _foot() -> Html:
     links = [tag("a", path, href=path) for path in ("/sources", "/metrics", "/readyz", "/healthz")]
-    return tag("footer", tag("p", "Times are UTC. This page reads; nothing can be changed here."), tag("nav", *links))
+    return tag(
+        "footer",
+        tag("p", "Times are UTC. Changes and events are those since this worker started. Nothing can be changed here."),
+        tag("nav", *links),
+    )
