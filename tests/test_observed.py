@@ -132,7 +132,7 @@ def test_history_is_bounded() -> None:
         hours.add(number * HOUR_MS, (1, 2, 3))
     recent.published(boards.event("a", "created", n, client_name="n" * OFFSET) for n in range(1000))
 
-    assert (len(recent.events), len(recent.refused)) == (EVENTS, REFUSED)
+    assert (len(recent.events), len(recent.refused), len(hours._counts)) == (EVENTS, REFUSED, HOURS)
     assert recent.events[-1].sequence == 999
     assert len(recent.events[-1].line.client) == 60
     assert hours.until((OFFSET - 1) * HOUR_MS) == ((1, 2, 3),) * HOURS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ async def test_what_is_read_is_what_happened(
         await here.process.says(ACCEPTED, 6)
         await here.quiet()
         ready, sources = await health(here.process, "/readyz"), await health(here.process, "/sources")
+        metrics, page = await health(here.process, "/metrics"), await health(here.process, "/")
         assert await here.process.stop() == 0
         broken = await here.verdict()
 
@@ -40,6 +42,16 @@ async def test_what_is_read_is_what_happened(
     (source,) = sources.json()
     assert source["last_sequence"] == len(log.events)
     assert source["tokens"] == len(here.life.tokens)
+    counted = {name: _sum(metrics.text, name) for name in ("streamer_events_total", "streamer_api_requests_total")}
+    assert counted["streamer_events_total"] == len(log.events)
+    assert sum(report["requests"] for report in log.reports[:-1]) <= counted["streamer_api_requests_total"]
+    assert _sum(metrics.text, "streamer_restore_seconds_count") == _sum(metrics.text, "streamer_ready") == 1
+    assert "1 source, fresh" in page.text
+
+
+def _sum(metrics: str, name: str) -> float:
+    """Of all series of that name."""
+    return sum(float(line.split()[-1]) for line in metrics.splitlines() if re.match(rf"{name}[ {{]", line))
 
 
 async def test_broker_stopped_and_started(

@@ -28,7 +28,7 @@ from streamer.state import source_key
 TAIL: Final = 10_000
 LIMIT_S: Final = 10.0
 FETCH_MS: Final = 200
-UNREAD: Final = "grant Read on P.snapshots: without it, a state that was lost looks like one that begins"
+UNREAD: Final = "unread, a state that was lost looks like one that begins"
 
 Told = dict[bytes, int]
 
@@ -66,7 +66,7 @@ class Reports:
                         async with asyncio.timeout(LIMIT_S):
                             self._told[partition] = await self._read(TopicPartition(self._topic, partition))
                 except (Unready, Misconfigured) as error:
-                    say("reports.unread", level=log.WARNING, reason=str(error), hint=UNREAD)
+                    say("reports.unread", level=log.WARNING, reason=str(error), hint=f"{error.hint}; {UNREAD}")
             return self._told[partition]
 
     async def _read(self, at: TopicPartition) -> Told:

@@ -52,6 +52,7 @@ class Live:
         self._over = asyncio.Event()
         self._shown: Shown | None = None
         self._until = 0.0
+        self._rendering = asyncio.Lock()
         self._looking = 0
 
     @property
@@ -70,7 +71,7 @@ class Live:
         try:
             yield f"retry: {AGAIN_MS}\n\n"
             while not self._over.is_set():
-                now = self._current()
+                now = await self._current()
                 told, before = now.since(before), now
                 quiet = 0 if told else quiet + 1
                 if told:
@@ -81,14 +82,18 @@ class Live:
         finally:
             self._looking -= 1
 
-    def _current(self) -> Shown:
-        """The rendering of this second."""
-        moment = asyncio.get_running_loop().time()
-        if self._shown is None or moment >= self._until:
-            now = self._clock()
-            view = View(self._board, now, ages=False)
-            self._shown, self._until = Shown(now, view.title(), view.pieces(), view.rows()), moment + EVERY_S / 2
-        return self._shown
+    async def _current(self) -> Shown:
+        """The rendering of this second; polls need not wait for the whole of it."""
+        async with self._rendering:
+            moment = asyncio.get_running_loop().time()
+            if self._shown is None or moment >= self._until:
+                now, rows = self._clock(), {}
+                view = View(self._board, now, ages=False)
+                for name, row in view.rows():
+                    rows[name] = row
+                    await asyncio.sleep(0)
+                self._shown, self._until = Shown(now, view.title(), view.pieces(), rows), moment + EVERY_S / 2
+            return self._shown
 
     async def _pause(self) -> None:
         try:

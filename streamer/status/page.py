@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
@@ -32,6 +32,7 @@ ICON: Final = (
     "<path d='M2 11h3v3H2zM6.5 7h3v7h-3zM11 2h3v12h-3z' fill='%230b7a75'/></svg>"
 )
 BREAKABLE: Final = 25  # letters; a shorter word of a command stays whole on the narrowest screen
+COLUMNS: Final = ("Source", "Last snapshot", "Tokens", "24 hours", "Sequence")
 WHY: Final = {
     "threshold": "More tokens went missing at once than its threshold allows",
     "emptied": "Its list of tokens went empty",
@@ -59,20 +60,27 @@ class View:
         self._sources = sorted(board.sources.values(), key=lambda one: (_rank(one, now), one.source))
         self._hours = {one.source: self._tally(one.source).hours.until(now) for one in self._sources}
 
-    def page(self) -> str:
-        """All of it."""
-        body = many(self._top(), tag("main", *self._sections()), _foot(), tag("script", SCRIPT))
-        refresh = tag("noscript", void("meta", http_equiv="refresh", content="15"))
+    def parts(self) -> Iterator[str]:
+        """The page, a part at a time; the first one says the headline, each of the others is quickly made."""
         head = many(
             void("meta", charset="utf-8"),
             void("meta", name="viewport", content="width=device-width, initial-scale=1"),
             void("meta", name="color-scheme", content="light dark"),
             tag("title", self.title()),
             void("link", rel="icon", href=ICON),
-            refresh,
+            tag("noscript", void("meta", http_equiv="refresh", content="15")),
             tag("style", STYLE),
         )
-        return f"<!doctype html>{tag('html', tag('head', head), tag('body', body), lang='en')}\n"
+        state = tag("section", self._state(), id="state", aria_live="polite")
+        yield f'<!doctype html><html lang="en">{tag("head", head)}<body>{self._top()}<main>{state}'
+        yield tag("dl", self._figures(), id="figures") + tag("section", self._holds(), id="holds")
+        yield tag("section", self._changes(), id="changes")
+        names = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in COLUMNS)))
+        yield f'<section>{tag("h2", "Sources")}<table>{names}<tbody id="sources">'
+        yield from (row for _, row in self.rows())
+        yield "</tbody></table></section>"
+        yield tag("section", self._refused(), id="refused") + tag("section", self._events(), id="events")
+        yield f"</main>{_foot()}{tag('script', SCRIPT)}</body></html>\n"
 
     def title(self) -> str:
         """What stands in the tab."""
@@ -89,9 +97,9 @@ class View:
             "events": self._events(),
         }
 
-    def rows(self) -> dict[str, Html]:
-        """By id, each source's row, in order."""
-        return {f"s-{one.source}": self._row(one) for one in self._sources}
+    def rows(self) -> Iterator[tuple[str, Html]]:
+        """Each source's id and row, in order, one at a time."""
+        return ((f"s-{one.source}", self._row(one)) for one in self._sources)
 
     def _top(self) -> Html:
         owner = next((one.owner for one in self._sources), None)
@@ -100,22 +108,6 @@ class View:
             tag("b", "streamer"),
             tag("span", f"{owner} · {__version__}" if owner else __version__, class_="who"),
             tag("span", id="link", role="status"),
-        )
-
-    def _sections(self) -> Sequence[Html]:
-        piece = self.pieces()
-        heads = tuple(
-            tag("th", name, scope="col") for name in ("Source", "Last snapshot", "Tokens", "24 hours", "Sequence")
-        )
-        table = tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *self.rows().values(), id="sources"))
-        return (
-            tag("section", piece["state"], id="state", aria_live="polite"),
-            tag("dl", piece["figures"], id="figures"),
-            tag("section", piece["holds"], id="holds"),
-            tag("section", piece["changes"], id="changes"),
-            tag("section", tag("h2", "Sources"), table),
-            tag("section", piece["refused"], id="refused"),
-            tag("section", piece["events"], id="events"),
         )
 
     # What there is to say first...
@@ -306,4 +298,8 @@ def _event(one: Happened) -> Html:
 
 def _foot() -> Html:
     links = [tag("a", path, href=path) for path in ("/sources", "/metrics", "/readyz", "/healthz")]
-    return tag("footer", tag("p", "Times are UTC. This page reads; nothing can be changed here."), tag("nav", *links))
+    return tag(
+        "footer",
+        tag("p", "Times are UTC. Changes and events are those since this worker started. Nothing can be changed here."),
+        tag("nav", *links),
+    )

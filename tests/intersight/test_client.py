@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
@@ -213,6 +214,19 @@ async def test_a_reply_that_breaks_off_was_one() -> None:
         with pytest.raises(Rejected):
             await _get(client)
         assert +client.statuses == {"200": 4}
+
+
+async def test_a_reply_that_hangs_was_one_too() -> None:
+    """It ran out of time, and its status had come."""
+
+    async def hanging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[")
+        await reader.read()
+
+    async with wire(hanging) as where, client_of(f"http://{where}", timeout=0.5) as client:
+        with pytest.raises(Rejected, match="no whole answer"):
+            await client.get("iam/OAuthTokens", (), Journal(), tries=1)
+        assert +client.statuses == {"200": 1}
 
 
 async def test_backoff_is_full_jitter() -> None:
