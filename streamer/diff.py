@@ -16,7 +16,7 @@ from streamer import avro
 from streamer.state import Status, TokenRow
 from streamer.tokens import MEANING, Change, Kind, Sighting, Snapshot, Token
 
-ABSENT = (Status.WAITING, Status.HELD)
+ABSENT, LIVE = (Status.WAITING, Status.HELD), Status.LIVE
 
 _meaning = attrgetter(*MEANING)
 REFRESH = ("refresh",)  # the kinds of a change that only says: an application renewed its access token
@@ -40,7 +40,8 @@ def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ..
         after: a complete snapshot, made against the digests of these rows.
     """
     found = (compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
-    returned = [Change(Kind.RETURNED, moid) for moid in after.unchanged if before[moid].status in ABSENT]
+    absent = [moid for moid, row in before.items() if row.status is not LIVE and row.status in ABSENT]
+    returned = [Change(Kind.RETURNED, moid) for moid in absent if moid in after.unchanged]
     gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
     return tuple(sorted((*filter(None, found), *returned, *gone), key=attrgetter("moid")))
 

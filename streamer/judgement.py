@@ -248,10 +248,10 @@ class _Case:
 
     def _outlived(self, now: int) -> int:
         """How many tokens are listed although their ExpirationTime is over; `now` is the server's clock."""
-        tokens, rows = self.tokens, self.snapshot.rows.values()
-        ends = [end for moid in self.snapshot.unchanged if (end := tokens[moid].expiration_time) is not None]
-        ends += [end for seen in rows if (end := seen.token.expiration_time) is not None]
-        return sum([end <= now for end in ends])
+        unchanged, rows = self.snapshot.unchanged, self.snapshot.rows.values()
+        over = [m for m, row in self.tokens.items() if row.expiration_time is not None and row.expiration_time <= now]
+        ends = [end for seen in rows if (end := seen.token.expiration_time) is not None]
+        return sum([moid in unchanged for moid in over]) + sum([end <= now for end in ends])
 
     def _users(self, changes: tuple[Change, ...], verdicts: Mapping[str, Deleted]) -> dict[str, UserInfo]:
         """By the Moid of a token, its user, where it was resolved."""

@@ -16,6 +16,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -32,6 +33,7 @@ INSTANT: Final = struct.Struct(">q")
 NEVER: Final = -(2**63)  # a null instant
 LAST_SEQUENCE: Final = 2**62  # room for what follows: an event's sequence is a long
 NOBODY: Final = bytes(16)  # a null UUID
+_same: Final = lru_cache(maxsize=1024)(int)  # an instant, once in memory for all rows that one poll wrote
 
 
 class Status(IntEnum):
@@ -109,7 +111,7 @@ class TokenRow(Frozen, frozen=True):
         )
         return cls(
             _status(status),
-            seen,
+            _same(seen),
             raw,
             meaning,
             value[1 + FIXED.size :],
@@ -120,7 +122,7 @@ class TokenRow(Frozen, frozen=True):
             hold_id=_text(hold),
             deleted_event_id=_text(event),
             deleted_at=_optional(deleted),
-            last_event_at=_optional(last),
+            last_event_at=_optional(_same(last)),
         )
 
 
