@@ -84,6 +84,12 @@ class Life(World):
         self.rates = replace(self.rates, per_second=0)
         self.forget_ends()
 
+    def go_on(self, rates: Rates) -> None:
+        """Nothing has happened until now; from now on it does, at these rates."""
+        self.tick()
+        self.rates, self._next = rates, self.clock()
+        self._pause()
+
     def _pause(self) -> None:
         if self.rates.per_second > 0:
             self._next += max(1, round(1000 * self.random.expovariate(self.rates.per_second)))

@@ -104,7 +104,7 @@ class Fleet:
         truth = [{"moid": e.moid, "what": e.what, "at": e.at} for life in lives for e in life.truth]
         _tell(log)
         for name, life in self.accounts.items():
-            life.rates = self._rates[name]
+            life.go_on(self._rates[name])
         return [
             *judge.faults(log, steady=steady),
             *judge.differences(log, shown),

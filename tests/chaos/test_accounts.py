@@ -62,7 +62,7 @@ async def test_workers_whose_clocks_are_set(kafka: Any, registry: Any, prefix: s
     async with fleet(around, tmp_path, workers=2, environ=SMALL, program=(stepped.__file__,)) as here:
         clocks = [tmp_path / f"clock-{number}" for number in range(len(here.workers))]
         for clock, worker in zip(clocks, here.workers, strict=True):
-            clock.write_text("0")
+            _set(clock, 0)
             worker.environ["STEPPED_CLOCK"] = str(clock)
         await here.starts()
         for _ in range(ROUNDS):
@@ -75,12 +75,17 @@ async def test_workers_whose_clocks_are_set(kafka: Any, registry: Any, prefix: s
 async def _step(here: Fleet, clocks: list[Path], chance: random.Random) -> None:
     for step in STEPS_S:
         number = chance.randrange(len(clocks))
-        (new := clocks[number].with_suffix(".new")).write_text(str(step))
-        new.rename(clocks[number])
+        _set(clocks[number], step)
         await asyncio.sleep(STEP_LASTS_S)
         if step == STEPS_S[1]:
             assert await here.workers[number].stop() == 0
             await here.polls(1)
             await here.workers[number].start()
     for clock in clocks:
-        clock.write_text("0")
+        _set(clock, 0)
+
+
+def _set(clock: Path, off_s: float) -> None:
+    """At once: whoever reads it just now finds the old one or the new one."""
+    (new := clock.with_suffix(".new")).write_text(str(off_s))
+    new.rename(clock)

@@ -117,6 +117,23 @@ def test_a_settled_world_stands_still() -> None:
     assert len(world.truth) == lived + 1
 
 
+def test_a_settled_world_goes_on_from_now() -> None:
+    """What did not happen while it stood still is not made up for: whoever looked meanwhile saw all there was."""
+    clock = Clock()
+    world = Life(clock, tokens=50, rates=Rates(per_second=5))
+    rates = world.rates
+    world.settle()
+    lived = len(world.truth)
+    clock.now += 60_000
+    world.go_on(rates)
+    resumed = clock.now
+    clock.now += 60_000
+    world.tick()
+
+    assert len(world.truth) > lived
+    assert all(entry.at >= resumed for entry in world.truth.entries[lived:])
+
+
 def test_who_calls_does_not_change_history() -> None:
     """A world for given credentials has the history of its seed; only account and admin are others."""
     credentials = Credentials.new()
