@@ -71,7 +71,9 @@ class Walked(Account):
 
 
 class Bench:
-    """One broker's topics, and workers in this process."""
+    """One broker's topics, and workers in this process; `places` are those of the last one."""
+
+    places: Places
 
     def __init__(self, broker: OnBroker) -> None:
         self.broker = broker
@@ -94,7 +96,8 @@ class Bench:
             bootstrap_servers=(broker.bootstrap,), topic_prefix=broker.prefix, group=self.group, compression="none"
         )
         accounts = {name: Configured(INTERVAL_S, replace(policy, source=name), self.accounts[name]) for name in sources}
-        pace = Pace(Places(places), phase=lambda: 1.0)
+        self.places = Places(places)
+        pace = Pace(self.places, phase=lambda: 1.0)
         worker = Worker(owner, broker.connection, settings, broker.layout, accounts, board=board, pace=pace)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run(stop))

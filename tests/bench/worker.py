@@ -25,15 +25,18 @@ from uuid import uuid4
 
 import yaml
 
-from tests import judge
+from streamer import avro
+from tests import laws
 from tests.bench.crowd import READY
 from tests.installation import Around
 from tests.process import Process
 from tests.services import kafka, registry
 from tests.services.jvm import die_with_parent
+from tests.services.reader import read_all
 from tests.services.registry import Given
 
 TICKS = os.sysconf("SC_CLK_TCK")
+FRAMING = 5  # bytes before each value: which schema it is
 FIRST_LIMIT_S = 600  # for the first poll of every source
 
 
@@ -111,14 +114,20 @@ async def measured(around: Around, folder: Path, asked: argparse.Namespace) -> d
         found["open files"] = ours.files()
         until = time.time() * 1000
         assert await process.stop() == 0, process.said()[-3000:]
-        return found | _told(await around.log(), since, until, spent, lasted)
+        return found | _told(await _reports(around), since, until, spent, lasted)
 
 
-def _told(log: judge.Log, since: float, until: float, spent: float, lasted: float) -> dict[str, float]:
+async def _reports(around: Around) -> list[laws.Read]:
+    """All that stand in the log, in order."""
+    messages = await read_all(around.bootstrap, [f"{around.prefix}.snapshots"])
+    return [avro.decode_report(message.value[FRAMING:]) for message in messages if message.value]
+
+
+def _told(reports: list[laws.Read], since: float, until: float, spent: float, lasted: float) -> dict[str, float]:
     """What the reports of that time say."""
-    polls = [report for report in log.reports if since <= report["finished_at"] < until]
+    polls = [report for report in reports if since <= report["finished_at"] < until]
     ended: defaultdict[str, list[int]] = defaultdict(list)
-    for report in log.reports:
+    for report in reports:
         ended[report["source"]].append(report["started_at"])
     gaps = [b - a for at in ended.values() for a, b in pairwise(sorted(at)) if b >= since]
     took = sorted(report["finished_at"] - report["started_at"] for report in polls) or [0]
