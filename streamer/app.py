@@ -21,7 +21,7 @@ from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.errors import Unready
 from streamer.health import Board
 from streamer.intersight.source import IntersightSource
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import worker_name
 from streamer.kafka.rights import needed

@@ -27,13 +27,13 @@ from typing import Any, Final
 
 import fastavro
 
-from streamer import binary, jsonform
-from streamer.avsc import part, schema_json, schema_names, schema_text, without_logical_types
 from streamer.errors import Misconfigured
 from streamer.events import Event
-from streamer.jsonform import rfc3339, without_surrogates
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
+from streamer.wire import binary, jsonform
+from streamer.wire.avsc import part, schema_json, schema_names, schema_text, without_logical_types
+from streamer.wire.jsonform import rfc3339, without_surrogates
 
 __all__ = [
     "CONTENT_TYPES",

@@ -17,9 +17,9 @@ from streamer import avro, frozen
 from streamer.avro import Values
 from streamer.events import Event
 from streamer.frozen import Frozen
+from streamer.judging.steps import Step, UserStep
 from streamer.report import Report
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
-from streamer.steps import Step, UserStep
 
 STATE: Final = "state"
 SNAPSHOTS: Final = "snapshots"

@@ -18,13 +18,14 @@ from dataclasses import replace
 from typing import Protocol
 from uuid import uuid4
 
-from streamer import batch, control, judgement, report
+from streamer import batch, control, report
 from streamer.absence import RIGHTS_CHANGED
 from streamer.batch import Batch
 from streamer.control import Command, NoCommand
 from streamer.errors import Rejected
-from streamer.gather import Gatherer, Source
-from streamer.judgement import Look, Memory, Policy
+from streamer.judging import judgement
+from streamer.judging.gather import Gatherer, Source
+from streamer.judging.judgement import Look, Memory, Policy
 from streamer.report import Report
 from streamer.state import Answer, SourceRow, SourceState
 

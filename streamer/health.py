@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streamer.jsonform import rfc3339
-from streamer.recent import Recent
 from streamer.state import Hold
-from streamer.tally import Tally
+from streamer.status.recent import Recent
+from streamer.status.tally import Tally
+from streamer.wire.jsonform import rfc3339
 
 STALE_INTERVALS: Final = 3
 

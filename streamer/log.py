@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from streamer.printable import printable
+from streamer.output.printable import printable
 
 DEBUG: Final = logging.DEBUG
 INFO: Final = logging.INFO

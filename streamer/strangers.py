@@ -26,7 +26,7 @@ from streamer.clock import utc_ms
 from streamer.cycle import Cycle
 from streamer.errors import Transient
 from streamer.health import Board, SourceHealth
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.kafka.ledger import Ledger
 from streamer.log import say
 from streamer.pace import Pace

@@ -25,7 +25,7 @@ from streamer.backoff import pause_s
 from streamer.cycle import Cycle
 from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
-from streamer.judgement import Look
+from streamer.judging.judgement import Look
 from streamer.log import say
 from streamer.pace import Crowded, Pace, Place, kind_of
 from streamer.report import Report

@@ -20,17 +20,17 @@ from streamer.clock import utc_ms
 from streamer.config import KafkaSettings
 from streamer.cycle import Cycle
 from streamer.errors import Misconfigured, Transient
-from streamer.gather import Source
 from streamer.health import Board, SourceHealth
-from streamer.judgement import Policy
+from streamer.judging.gather import Source
+from streamer.judging.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership
 from streamer.kafka.ledger import Ledger
 from streamer.kafka.share import Share
 from streamer.kafka.topics import Layout, Names, partition_of
 from streamer.log import say
-from streamer.observed import Observed
 from streamer.pace import Pace
+from streamer.status.observed import Observed
 from streamer.stop import Stop, Stopped
 from streamer.strangers import Strangers
 from streamer.watch import LONGEST_WAIT_S, Watch

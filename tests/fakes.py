@@ -141,7 +141,7 @@ class MemoryLedger:
 
 
 class Account:
-    """A `streamer.gather.Source` whose tokens a test sets.
+    """A `streamer.judging.gather.Source` whose tokens a test sets.
 
     Attributes:
         tokens: what there is.
@@ -153,7 +153,7 @@ class Account:
         asked: the Moids looked up so far.
         gone: which of them were not there, and when.
         on_list: done before each list is answered.
-        requests, damaged: as of `streamer.gather.Source`; a list is one request, each look-up another.
+        requests, damaged: as of `streamer.judging.gather.Source`; a list is one request, each look-up another.
         spoilt: values of each listed row that had to be cut or nulled.
         strange: properties in a list that nobody knows.
         rights_seen: what we may see; None: it cannot be read just now.
@@ -196,7 +196,7 @@ class Account:
         self.hidden, self.unsure = frozenset(hidden), frozenset(unsure)
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self.requests += 1
         await self._gates.reach("source answers with a list")
         self.on_list()
@@ -220,7 +220,7 @@ class Account:
         )
 
     async def rights(self, known: str | None = None) -> Rights:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self.rights_known.append(known)
         self.requests += 1
         await self._gates.reach("source tells our rights")
@@ -229,7 +229,7 @@ class Account:
         return Rights(self.known_as, self.rights_seen)
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self.asked += sorted(moids)
         self.requests += len(moids)
         await self._gates.reach("source answers by Moid")
@@ -245,7 +245,7 @@ class Account:
         return Gone(moid, at, trace_id=f"trace of {moid}")
 
     async def audit(self, moids: Collection[str], users: Collection[str], since: int, until: int) -> Audit:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self.audited.append((tuple(moids), tuple(users), since, until))
         self.requests += 1
         await self._gates.reach("source tells of deeds")
@@ -254,7 +254,7 @@ class Account:
         return Audit(self.records if self.readable else (), self.readable)
 
     async def users(self, moids: Collection[str]) -> Mapping[str, UserInfo]:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self.resolved += sorted(moids)
         self.requests += 1
         await self._gates.reach("source tells of users")

@@ -28,13 +28,14 @@ CORE = tuple(
             "state",
             "diff",
             "absence",
-            "steps",
-            "history",
+            "judging.steps",
+            "judging.history",
+            "judging.lag",
             "batch",
             "ordering",
             "control",
         ),  # values, verdicts
-        *("avro", "avsc", "binary", "jsonform", "decoding", "frozen"),  # bytes
+        *("avro", "wire.avsc", "wire.binary", "wire.jsonform", "wire.decoding", "frozen"),  # bytes
         *("verify.findings", "verify.told", "verify.compare"),  # comparisons
     )
 )

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from streamer.judgement import Judgement, Look, Memory, Policy, accept
+from streamer.judging.judgement import Judgement, Look, Memory, Policy, accept
+from streamer.judging.steps import Step
 from streamer.state import Complete, Hold, SourceRow, SourceState, Status, TokenRow
-from streamer.steps import Step
 from streamer.tokens import Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, row, snapshot, token
 

@@ -9,9 +9,9 @@ from typing import Any
 from streamer import batch, report
 from streamer.batch import Batch, Form
 from streamer.diff import changes
+from streamer.judging.steps import Step, UserStep, Writing, steps
 from streamer.report import Report
 from streamer.state import Complete, SourceRow
-from streamer.steps import Step, UserStep, Writing, steps
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot, token
 from tests.fakes import Clock
 

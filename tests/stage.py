@@ -11,7 +11,7 @@ from streamer import control
 from streamer.absence import moids_sha256
 from streamer.control import Command
 from streamer.cycle import Cycle
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.report import Report
 from streamer.state import Answer, SourceRow, TokenRow
 from streamer.tokens import Token

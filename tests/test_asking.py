@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from streamer.asking import AHEAD, AT_ONCE, ask, unanswered
 from streamer.errors import Misconfigured, Rejected, StreamerError, Transient
+from streamer.output.asking import AHEAD, AT_ONCE, ask, unanswered
 
 AWAY = Rejected("unavailable", "nobody answers", hint="look at its `url`")
 REFUSED = Misconfigured("the key is unknown", hint="give another key")

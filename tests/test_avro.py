@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import avro, avsc
+from streamer import avro
 from streamer.errors import Misconfigured
 from streamer.events import Derived, Event, Evidence, UserInfo
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE, MEANING, TOKEN_FIELDS, Extra, Tag, Token
+from streamer.wire import avsc
 from tests.golden import published, static
 
 KIB = 1024
@@ -316,14 +317,13 @@ def test_another_format_is_refused_at_once() -> None:
 # Size...
 
 CUT = "x" * (32 * KIB)
-SPARE = 64  # what marks a cut string, generously
 
 
 def test_the_largest_token_and_event_fit_their_bounds() -> None:
     """32 KiB strings, 64 KiB of extras, 128 KiB of arrays: a token under 704 KiB, an event under 1.5 MiB."""
     strings = [f.name for f in fields(Token) if f.type == "str | None"]
     times = [f.name for f in fields(Token) if f.type == "int | None"]
-    cut = CUT + "x" * SPARE
+    cut = CUT + "x" * 64  # what marks it, generously
     fill: dict[str, Any] = dict.fromkeys(strings, cut) | dict.fromkeys(times, 2**63 - 1)
     largest = Token(
         "m" * 128,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer import avsc
 from streamer.errors import Misconfigured
+from streamer.wire import avsc
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,8 +15,8 @@ from streamer.avro import Values
 from streamer.batch import GROWTH, SNAPSHOTS, STATE, Batch, Form, Record
 from streamer.diff import changes
 from streamer.events import Event
+from streamer.judging.steps import Step, Writing, steps
 from streamer.state import SourceRow, SourceState, TokenRow
-from streamer.steps import Step, Writing, steps
 from streamer.tokens import Sighting, Token
 from tests import laws
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, row, snapshot, token

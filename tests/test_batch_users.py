@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from streamer import avro, batch
 from streamer.avro import Values
 from streamer.batch import ALL, GROWTH, STATE, Form
+from streamer.judging.steps import Step, UserStep
 from streamer.state import SourceState, UserRow
-from streamer.steps import Step, UserStep
 from tests.builders import FORM, NOON
 from tests.planning import created, planned, size_of
 

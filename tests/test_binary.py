@@ -10,9 +10,10 @@ import fastavro
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import avro, binary
-from streamer.avsc import schema_json, without_logical_types
+from streamer import avro
 from streamer.tokens import Extra, Tag, Token
+from streamer.wire import binary
+from streamer.wire.avsc import schema_json, without_logical_types
 
 EVENT = schema_json(avro.EVENT)
 BEFORE = next(field for field in EVENT["fields"] if field["name"] == "before")

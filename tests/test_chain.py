@@ -13,7 +13,7 @@ from streamer import avro
 from streamer.absence import Guard, in_hold, is_discarded
 from streamer.errors import Rejected
 from streamer.events import UserInfo
-from streamer.judgement import Look, Policy
+from streamer.judging.judgement import Look, Policy
 from streamer.report import Report
 from streamer.state import SourceState, Status
 from streamer.tokens import AuditRecord, Token

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from streamer import avro
 from streamer.avro import Values
-from streamer.decoding import Decoder, Undecodable
 from streamer.errors import Misconfigured
 from streamer.events import Derived, Evidence
 from streamer.tokens import Extra, Tag
+from streamer.wire.decoding import Decoder, Undecodable
 from tests.services.feed import event, token
 
 RICH = event(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.differences import Answered, Difference
+from streamer.output.differences import Answered, Difference
 from streamer.tokens import Tag, Token
 from tests.builders import NOON, sighting, snapshot, token
 

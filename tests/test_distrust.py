@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamer.judgement import Judgement, Look, Memory, accept
+from streamer.judging.judgement import Judgement, Look, Memory, accept
 from streamer.state import SourceState, Status, TokenRow
 from streamer.tokens import Gone, ServerClock, Token
 from tests.builders import NOON, SECOND, row, snapshot, token

@@ -43,7 +43,7 @@ class Counted(Account):
         self.show([token("a")])
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         self._reading.add(self)
         await self._go.wait()
         self._reading.remove(self)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from streamer.absence import Guard
 from streamer.errors import Rejected
-from streamer.gather import Gatherer, agree
-from streamer.judgement import Look, Memory, Policy
+from streamer.judging.gather import Gatherer, agree
+from streamer.judging.judgement import Look, Memory, Policy
 from streamer.state import Hold, SourceRow, SourceState, Status, TokenRow
 from streamer.tokens import AuditRecord, Gone, ServerClock, Snapshot, Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, row, token

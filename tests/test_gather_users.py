@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from streamer.events import UserInfo
-from streamer.judgement import Memory
+from streamer.judging.judgement import Memory
 from streamer.state import SourceRow, Status
 from streamer.tokens import Token
 from tests.builders import ACCOUNT, NOON, SECOND, token

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer import avro, jsonform
+from streamer import avro
+from streamer.wire import jsonform
 from tests.golden import cases, make, static
 
 

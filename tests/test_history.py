@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import batch, diff, history
+from streamer import batch, diff
 from streamer.absence import Deleted
 from streamer.batch import Batch
 from streamer.events import Derived, Evidence, Poll
-from streamer.history import DAY_MS, KEPT_MS, LONGEST, MOST, remembering
+from streamer.judging import history
+from streamer.judging.history import DAY_MS, KEPT_MS, LONGEST, MOST, remembering
+from streamer.judging.steps import Step, UserStep, Writing, steps
 from streamer.state import SourceRow, SourceState, Status, UserRow
-from streamer.steps import Step, UserStep, Writing, steps
 from streamer.tokens import Token
 from tests import builders
 from tests.builders import EPOCH, NOON, SECOND, poll, row, snapshot

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import jsonform
+from streamer.wire import jsonform
 
 INSTANT = {"type": "long", "logicalType": "timestamp-millis"}
 SCHEMA = {

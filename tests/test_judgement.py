@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamer.absence import Weighed, moids_sha256
 from streamer.errors import Rejected
 from streamer.events import UserInfo
-from streamer.judgement import Look, Memory, accept
+from streamer.judging.judgement import Look, Memory, accept
 from streamer.state import Hold, SourceRow, SourceState, Status, TokenRow
 from streamer.tokens import Audit, AuditRecord, Gone, Rights, Token, Unsure
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, row, sighting, snapshot, token

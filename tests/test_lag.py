@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import lag
 from streamer.events import Poll
+from streamer.judging import lag
 from streamer.state import Status, TokenRow
 from streamer.tokens import ServerClock, Token
 from tests.builders import NOON, SECOND, poll, row, snapshot, token

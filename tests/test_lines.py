@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import avro, lines
+from streamer import avro
 from streamer.events import Derived, Evidence, UserInfo
-from streamer.printable import printable
+from streamer.output import lines
+from streamer.output.printable import printable
 from streamer.tokens import Tag
 from tests.services.feed import event, token
 

@@ -11,7 +11,7 @@ import pytest
 
 from streamer import avro
 from streamer.events import Event
-from streamer.listing import OUTPUTS, listing
+from streamer.output.listing import OUTPUTS, listing
 from streamer.tokens import TOKEN_FIELDS, Extra, Tag, Token
 from tests.builders import EPOCH, NOON, sighting, token
 

@@ -10,9 +10,9 @@ import pytest
 from streamer.cycle import Cycle
 from streamer.errors import Doubt, Fenced, Rejected, Unready
 from streamer.health import Board
-from streamer.observed import Observed
-from streamer.recent import EVENTS, LONGEST, REFUSED, Recent
-from streamer.tally import HOUR_MS, HOURS, Durations, Hours, Tally
+from streamer.status.observed import Observed
+from streamer.status.recent import EVENTS, LONGEST, REFUSED, Recent
+from streamer.status.tally import HOUR_MS, HOURS, Durations, Hours, Tally
 from tests.builders import FORM, token
 from tests.stage import POLICY, SOURCE, Stage
 from tests.status import boards

@@ -17,7 +17,7 @@ from streamer.cycle import Cycle
 from streamer.demo.life import Life
 from streamer.demo.simulator import Simulator
 from streamer.intersight.source import IntersightSource
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.report import Report
 from streamer.serving import serve
 from tests import laws

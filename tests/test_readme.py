@@ -28,7 +28,7 @@ CALLS = [
 
 def test_configuration_table_is_the_one_that_is_made() -> None:
     """Every key with its default and meaning; to renew it, paste what `streamer.config.reference()` returns."""
-    table = README.partition("says so if it is not -->\n")[2].partition("\n<!-- end -->")[0]
+    table = README.partition("tests/test_readme.py says so if it is not -->\n")[2].partition("\n<!-- end -->")[0]
 
     assert table == reference().strip()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from streamer import avsc, control, events, report, state, tokens
+from streamer import control, events, report, state, tokens
+from streamer.wire import avsc
 from tests.golden import make
 
 PUBLIC = ("oauth_token_event", "snapshot_report")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import avro, avsc
+from streamer import avro
 from streamer.errors import Misconfigured
 from streamer.state import (
     FIXED,
@@ -29,6 +29,7 @@ from streamer.state import (
     user_key,
 )
 from streamer.tokens import DIGEST_SIZE
+from streamer.wire import avsc
 from tests.golden import kept, make, published
 
 INSTANT = st.integers(NEVER + 1, 2**63 - 1)

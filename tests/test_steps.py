@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from streamer import diff
 from streamer.absence import judge
 from streamer.events import Event, Poll, event_id
+from streamer.judging.steps import REMEMBER_DELETED_MS, Step, Writing, last_shown, steps, tombstones
 from streamer.state import Status, TokenRow
-from streamer.steps import REMEMBER_DELETED_MS, Step, Writing, last_shown, steps, tombstones
 from streamer.tokens import Finding, Gone, ServerClock, Sighting, Token
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, poll, row, sighting, snapshot, token
 

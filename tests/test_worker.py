@@ -16,7 +16,7 @@ from streamer.config import KafkaSettings
 from streamer.cycle import Cycle
 from streamer.errors import Misconfigured
 from streamer.health import Board
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.kafka import group
 from streamer.kafka.group import Membership
 from streamer.kafka.topics import partition_of
@@ -61,7 +61,7 @@ class Walked(Account):
         self.show([token("a")])
 
     async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """See `streamer.gather.Source`."""
+        """See `streamer.judging.gather.Source`."""
         seen = await super().snapshot(known)
         if self.held:
             self.held, self.walk = False, seen.snapshot_id

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
-from streamer.compatibility import FAILING, Finding, compared
 from streamer.config import Settings
 from streamer.registry import Registry, subjects_of
+from streamer.wire.compatibility import FAILING, Finding, compared
 
 EDGE = "registry"
 

@@ -24,7 +24,7 @@ from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
-from streamer.printable import printable
+from streamer.output.printable import printable
 
 EXAMPLES = """\b
 Examples:

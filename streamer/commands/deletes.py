@@ -27,21 +27,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import avro, control, lines, log
+from streamer import avro, control, log
 from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.control import Command, Held
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
-from streamer.jsonform import rfc3339
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
 from streamer.kafka.restore import restore
 from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names
-from streamer.printable import printable
+from streamer.output import lines
+from streamer.output.printable import printable
 from streamer.settings import quantities
 from streamer.state import Answer, SourceState
+from streamer.wire.jsonform import rfc3339
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
 TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear

@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from streamer import app, avro, lines, log
+from streamer import app, avro, log
 from streamer.clock import utc_ms
 from streamer.commands.follow import COLOURS
 from streamer.config import Settings, load
@@ -29,6 +29,7 @@ from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.topics import EVENTS, Names
+from streamer.output import lines
 from streamer.registry import Registry
 from streamer.serving import serve
 from streamer.stop import Stop

@@ -30,9 +30,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import lines, log
+from streamer import log
 from streamer.config import Settings
-from streamer.decoding import Decoder, Undecodable
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.choice import choose
 from streamer.kafka.connection import Connection
@@ -40,12 +39,14 @@ from streamer.kafka.follow import WINDOW_S, Followed, Skipped, batches
 from streamer.kafka.rights import needed
 from streamer.kafka.topics import EVENTS, Names
 from streamer.ordering import FIRST
-from streamer.printable import printable
+from streamer.output import lines
+from streamer.output.printable import printable
+from streamer.output.stdout import put, until_nobody_reads
 from streamer.registry import Registry
 from streamer.settings import quantities
 from streamer.siem.forms import FORMS
-from streamer.stdout import put, until_nobody_reads
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder, Undecodable
 
 FORM_OF: Final[Mapping[str, str]] = {"ndjson": "json", "ocsf": "ocsf", "ecs": "ecs"}
 COLLECT_AFTER: Final = 50_000  # by default 700 new objects, and a fifth of the time goes into looking for cycles

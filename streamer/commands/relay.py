@@ -18,7 +18,6 @@ import click
 
 from streamer import avro, log
 from streamer.config import Settings
-from streamer.decoding import Decoder
 from streamer.health import Board
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.connection import Connection
@@ -33,6 +32,7 @@ from streamer.siem.forms import FORMS
 from streamer.siem.relay import Patient, converter
 from streamer.status.application import show
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder
 
 EXAMPLES = """\b
 Examples:

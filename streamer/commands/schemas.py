@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from streamer import avsc
-from streamer.compatibility import FAILING, compared
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import Invocation, takes_config
-from streamer.printable import printable
+from streamer.output.printable import printable
 from streamer.registry import Registry, schemas_of, subjects_of
+from streamer.wire import avsc
+from streamer.wire.compatibility import FAILING, compared
 
 OUTPUT = click.option(
     "--output",

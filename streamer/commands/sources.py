@@ -26,7 +26,6 @@ from streamer.clock import utc_ms
 from streamer.commands.deletes import WAIT, YES, issuer
 from streamer.config import Settings
 from streamer.control import Command
-from streamer.decoding import Decoder, Undecodable
 from streamer.errors import CheckFailed, StreamerError
 from streamer.health import SourceHealth
 from streamer.invocation import Invocation, takes_config
@@ -37,9 +36,10 @@ from streamer.kafka.restore import restore
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
-from streamer.printable import printable
+from streamer.output.printable import printable
 from streamer.registry import Registry
 from streamer.state import SourceState
+from streamer.wire.decoding import Decoder, Undecodable
 
 LOOKING, ORDERING = "sources list", "deletes release"  # in the table of rights
 COLUMNS: Final = (

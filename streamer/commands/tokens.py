@@ -27,21 +27,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streamer import log
-from streamer.asking import ask, unanswered
 from streamer.clock import utc_ms
 from streamer.config import Settings, SourceSettings
-from streamer.differences import Answered
 from streamer.errors import ApiError, Misconfigured, Rejected, StreamerError
 from streamer.intersight import question
 from streamer.intersight.question import ARGUMENTS, Question
 from streamer.intersight.search import Found
 from streamer.intersight.source import IntersightSource
 from streamer.invocation import Invocation, takes_config
-from streamer.listing import OUTPUTS, json_line, listing
 from streamer.log import say
-from streamer.printable import printable
+from streamer.output.asking import ask, unanswered
+from streamer.output.differences import Answered
+from streamer.output.listing import OUTPUTS, json_line, listing
+from streamer.output.printable import printable
+from streamer.output.stdout import put, until_nobody_reads
 from streamer.settings import quantities
-from streamer.stdout import put, until_nobody_reads
 from streamer.stop import Stop, Stopped
 
 BAD_REQUEST: Final = 400

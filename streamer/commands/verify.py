@@ -27,7 +27,7 @@ from streamer.commands.follow import instant
 from streamer.config import Settings
 from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
-from streamer.printable import printable
+from streamer.output.printable import printable
 from streamer.verify import look
 from streamer.verify.findings import UNKNOWN_MS, Difference, standing
 from streamer.verify.look import Looker, Seen, Wanted

@@ -12,7 +12,6 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from streamer import avro
-from streamer.decoding import Decoder
 from streamer.errors import CheckFailed
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import Followed, follow
@@ -21,6 +20,7 @@ from streamer.kafka.subscription import Subscription
 from streamer.kafka.topics import Names
 from streamer.registry import Registry
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder
 
 PATIENCE_S: Final = 20.0
 

@@ -24,8 +24,8 @@ from streamer.errors import ApiError, Rejected
 from streamer.intersight.canonical import instant
 from streamer.intersight.client import Client
 from streamer.intersight.lists import Row, among, batches, is_damaged, read_list, short
-from streamer.jsonform import rfc3339
 from streamer.tokens import Audit, AuditRecord
+from streamer.wire.jsonform import rfc3339
 
 PATH: Final = "aaa/AuditRecords"
 MOST: Final = 100  # requests for tokens, and for users

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer.intersight.canonical import instant
-from streamer.jsonform import rfc3339
 from streamer.settings import quantities
+from streamer.wire.jsonform import rfc3339
 
 WANTED: Final = (
     "wanted a time such as 2026-11-25T08:00:00Z, a day such as 2026-11-25, now or none, with >, >=, < or <= before it "

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from streamer.binary import Values
 from streamer.intersight.canonical import LONE, LONGEST, MOID, instant, ordered
 from streamer.tokens import Tag
+from streamer.wire.binary import Values
 
 _ZERO: Final = "0001-01-01T00:00:00Z"
 

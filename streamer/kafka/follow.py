@@ -26,13 +26,13 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from streamer.decoding import Undecodable
 from streamer.kafka.connection import Connection
 from streamer.kafka.starts import Start
 from streamer.kafka.subscription import Subscription, lane_of
 from streamer.kafka.topics import Names
 from streamer.ordering import NOTHING, Ordered, Ordering
 from streamer.stop import Stop
+from streamer.wire.decoding import Undecodable
 
 WINDOW_S: Final = 2.0  # all partitions show one transaction within milliseconds, a lagging broker within this
 PATIENCE_S: Final = 60.0  # a broker that restarts is back within this

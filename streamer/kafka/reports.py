@@ -17,13 +17,13 @@ from aiokafka import TopicPartition
 
 from streamer import log
 from streamer.errors import Misconfigured, Unready
-from streamer.jsonform import rfc3339
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.kafka.span import enter
 from streamer.kafka.topics import partition_of
 from streamer.log import say
 from streamer.state import source_key
+from streamer.wire.jsonform import rfc3339
 
 TAIL: Final = 10_000
 LIMIT_S: Final = 10.0

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from streamer import avro, jsonform
+from streamer import avro
 from streamer.siem.ecs import ecs
 from streamer.siem.ocsf import ocsf
+from streamer.wire import jsonform
 
 Form = Callable[[Mapping[str, Any]], bytes]
 

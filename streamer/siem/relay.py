@@ -19,9 +19,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from streamer.decoding import Schemas, Undecodable
 from streamer.errors import StreamerError, Unready
 from streamer.registry import UnknownSchema
+from streamer.wire.decoding import Schemas, Undecodable
 
 JSON: Final = b"application/json"
 CONTENT_TYPE: Final = "content-type"

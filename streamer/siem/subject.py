@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from streamer import avro, jsonform
+from streamer import avro
 from streamer.events import network
+from streamer.wire import jsonform
 
 Event = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamer.status.markup import Html, tag, void
+from streamer.status.tally import HOUR_MS, HOURS, TYPES, Changes
 from streamer.status.words import number
-from streamer.tally import HOUR_MS, HOURS, TYPES, Changes
 
 HEIGHT: Final = 100
 STEP: Final = 10  # from column to column

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from html import escape
 
-from streamer.printable import printable
+from streamer.output.printable import printable
 
 
 class Html(str):

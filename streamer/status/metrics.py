@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from streamer import __version__
 from streamer.health import Board, SourceHealth
-from streamer.tally import Durations, Tally
+from streamer.status.tally import Durations, Tally
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
 

@@ -19,11 +19,11 @@ from typing import Final
 
 from streamer import __version__
 from streamer.health import Board, SourceHealth
-from streamer.recent import Happened, Refused
 from streamer.status import chart
 from streamer.status.markup import Html, many, tag, void
+from streamer.status.recent import Happened, Refused
+from streamer.status.tally import HOURS, TYPES, Changes, Tally
 from streamer.status.words import clock, number, plural, since
-from streamer.tally import HOURS, TYPES, Changes, Tally
 
 STYLE: Final = Html(files(__package__).joinpath("page.css").read_text())
 SCRIPT: Final = Html(files(__package__).joinpath("page.js").read_text())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamer.jsonform import rfc3339
 from streamer.status.markup import Html, tag
+from streamer.wire.jsonform import rfc3339
 
 STEPS: Final = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"), (0, 1, "s"))  # from how much on, by what
 

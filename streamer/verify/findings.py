@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamer.jsonform import rfc3339
 from streamer.tokens import TOKEN_FIELDS, Token
+from streamer.wire.jsonform import rfc3339
 
 TOPICS: Final = "topics"
 STATE: Final = "state"

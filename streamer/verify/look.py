@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from streamer.clock import utc_ms
 from streamer.config import Settings, SourceSettings
-from streamer.decoding import Decoder, Undecodable
 from streamer.errors import Misconfigured, Rejected
 from streamer.intersight.source import IntersightSource
 from streamer.kafka.connection import Connection
@@ -31,6 +30,7 @@ from streamer.state import SourceState
 from streamer.verify.compare import Comparison, Shown
 from streamer.verify.findings import API, STATE, TOPICS, Difference
 from streamer.verify.told import REPORTS, Tiles, Topics
+from streamer.wire.decoding import Decoder, Undecodable
 
 ASKED: Final = 500  # tokens that are asked for by Moid, of those that a list lacks
 

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from streamer.decoding import Decoder
 from streamer.kafka.follow import batches
 from streamer.kafka.restore import restore
+from streamer.wire.decoding import Decoder
 from tests.bench.measure import Figure, Way, interleaved
 from tests.bench.polls import SOURCE, Service, Shown
 from tests.kafka.bench import OnBroker

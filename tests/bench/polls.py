@@ -16,7 +16,7 @@ from streamer.clock import utc_ms
 from streamer.config import ApiKey, SourceSettings
 from streamer.cycle import Cycle, Ledger
 from streamer.intersight.source import IntersightSource
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.report import Report
 from streamer.state import SourceState
 from streamer.tokens import Rights

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from streamer import avsc
 from streamer.commands.schemas import command
 from streamer.config import RegistrySettings
 from streamer.demo.compatibility import parse
@@ -23,6 +22,7 @@ from streamer.errors import CheckFailed, Misconfigured, StreamerError
 from streamer.invocation import Invocation
 from streamer.registry import SCHEMAS, Registry
 from streamer.serving import serve
+from streamer.wire import avsc
 from tests.services.registry import Given
 
 SUBJECTS = {f"p.{suffix}-value": name for suffix, name in SCHEMAS.items()}

@@ -18,7 +18,7 @@ from streamer.demo.faults import Status
 from streamer.demo.simulator import Simulator
 from streamer.demo.truth import Entry
 from streamer.intersight.source import IntersightSource
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.serving import serve
 from streamer.state import SourceState
 from tests.demo.stage import Clock

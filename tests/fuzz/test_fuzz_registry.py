@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from streamer import avsc
 from streamer.config import RegistrySettings
 from streamer.errors import StreamerError
 from streamer.registry import Registry, same_layout
+from streamer.wire import avsc
 from tests.fuzz.spoiling import JSON, TEXT, documents, spoilt, tries
 from tests.scripted import Pauses, raw, scripted
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import binary
 from streamer.errors import Rejected
 from streamer.intersight import typed
 from streamer.intersight.canonical import canonical
 from streamer.tokens import Token
+from streamer.wire import binary
 from tests.intersight.stage import ACCOUNT, row
 
 TIMES = st.sampled_from(

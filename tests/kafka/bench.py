@@ -9,16 +9,17 @@ from typing import Protocol
 
 from confluent_kafka import KafkaException
 
-from streamer import batch, history, report
+from streamer import batch, report
 from streamer.absence import judge
 from streamer.batch import Batch, Form, Record
 from streamer.config import KafkaSettings
 from streamer.diff import changes
+from streamer.judging import history
+from streamer.judging.steps import Writing, last_shown, steps, tombstones
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger, Ownership
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.state import Complete, SourceRow, SourceState
-from streamer.steps import Writing, last_shown, steps, tombstones
 from streamer.tokens import Gone, Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot
 from tests.fakes import Log, MemoryLedger

@@ -10,12 +10,12 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
 
-from streamer.decoding import Decoder
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import Followed, Skipped, follow
 from streamer.kafka.starts import Start
 from streamer.kafka.subscription import Subscription
 from streamer.kafka.topics import Names
+from streamer.wire.decoding import Decoder
 from tests.services.kafka import admin
 from tests.services.reader import ends
 

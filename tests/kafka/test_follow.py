@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from streamer.decoding import Decoder
 from streamer.demo.broker import embedded_broker
 from streamer.kafka import subscription
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import Followed, Skipped, follow
 from streamer.kafka.topics import Names
+from streamer.wire.decoding import Decoder
 from tests.kafka.following import following_of, numbers, settled, take, to_end
 from tests.services import kafka
 from tests.services.feed import NOON, Feed, event, events, feed

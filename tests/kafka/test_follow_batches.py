@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from streamer.decoding import Decoder
 from streamer.kafka import subscription
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import Followed, Skipped, batches
 from streamer.kafka.starts import Start
 from streamer.kafka.topics import Names
+from streamer.wire.decoding import Decoder
 from tests.kafka.following import numbers, settled, subscription_of, to_end
 from tests.services import kafka
 from tests.services.feed import event, events, feed

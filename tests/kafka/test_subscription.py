@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from streamer.decoding import Decoder
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import subscription
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import follow
 from streamer.kafka.topics import Names
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder
 from tests.conftest import OwnedBroker
 from tests.kafka.following import Found, allow, following_of, numbers, records, settled, subscription_of, take, to_end
 from tests.services import kafka

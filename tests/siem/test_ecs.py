@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from streamer import avro, jsonform
+from streamer import avro
 from streamer.siem import ecs as room
 from streamer.siem.ecs import ecs
+from streamer.wire import jsonform
 from tests.golden.siem.cases import CASES
 from tests.siem.published import ECS, OURS, flat, wrong_in_ecs
 from tests.siem.strategies import EVENTS

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from streamer import jsonform
 from streamer.siem.ocsf import ocsf
+from streamer.wire import jsonform
 from tests.golden.siem.cases import CASES
 from tests.siem.published import wrong_in_ocsf
 from tests.siem.strategies import EVENTS

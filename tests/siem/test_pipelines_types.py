@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from streamer import avsc
 from streamer.siem.pipelines.catalogue import PIPELINES
+from streamer.wire import avsc
 from tests.siem.renderings import SCRAM, deployment
 from tests.siem.test_pipelines_values import EVENT_CASES, LARGEST_EVENT, REPORT_CASES, SCHEMAS, rendering
 

@@ -12,9 +12,10 @@ import fastavro
 import pytest
 import yaml
 
-from streamer import avro, avsc
+from streamer import avro
 from streamer.siem.forms import FORMS
 from streamer.siem.pipelines.catalogue import PIPELINES
+from streamer.wire import avsc
 from tests.golden.cases import CASES
 from tests.siem import logstash, read
 from tests.siem.renderings import BEARER, REGISTRY, SCRAM, TLS, deployment

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer import avro
-from streamer.decoding import Decoder
 from streamer.errors import Misconfigured, Unready
 from streamer.registry import UnknownSchema
 from streamer.siem import relay
 from streamer.siem.forms import FORMS
 from streamer.siem.relay import PATIENCE_S, Origin, Patient, Undeliverable, UnknownId, converter
+from streamer.wire.decoding import Decoder
 from tests.services.feed import event
 
 ORIGIN = Origin("p.created", 3, 77, "p.relay-json")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from streamer.avsc import schema_json
 from streamer.siem.pipelines import logstash, sentinel_table
+from streamer.wire.avsc import schema_json
 from tests.siem.renderings import deployment
 
 

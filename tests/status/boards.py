@@ -10,7 +10,7 @@ from streamer.events import Event
 from streamer.health import Board, SourceHealth
 from streamer.report import Report
 from streamer.state import Hold
-from streamer.tally import HOUR_MS
+from streamer.status.tally import HOUR_MS
 
 NOW = 1_795_608_000_123  # 2026-11-25T12:00:00.123Z
 MINUTE = 60_000

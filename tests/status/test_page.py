@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.health import Board
-from streamer.printable import printable
+from streamer.output.printable import printable
 from streamer.status import chart
 from streamer.status.markup import Html, many, tag
 from streamer.status.page import View

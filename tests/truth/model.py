@@ -39,7 +39,7 @@ from streamer.demo.simulator import Simulator
 from streamer.demo.world import Customs
 from streamer.errors import Doubt
 from streamer.intersight.source import IntersightSource
-from streamer.judgement import Policy
+from streamer.judging.judgement import Policy
 from streamer.report import Report
 from streamer.serving import serve
 from streamer.state import SourceState

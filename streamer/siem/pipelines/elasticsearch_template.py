@@ -19,8 +19,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from streamer.avsc import schema_json
 from streamer.siem.deployment import Deployment
+from streamer.wire.avsc import schema_json
 
 KINDS: Final = (
     *("events", "created", "modified", "deleted", "all", "json"),

@@ -17,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from streamer.avsc import schema_json
 from streamer.siem.deployment import REGISTRY_PASSWORD, REGISTRY_TOKEN, Deployment, Feed, Registry
 from streamer.siem.pipelines import java
 from streamer.siem.pipelines.opening import opening, variables
 from streamer.siem.pipelines.writing import comments, literal
+from streamer.wire.avsc import schema_json
 
 TABLES: Final = {  # what it holds -> table, schema
     "events": ("oauth_token_events", "oauth_token_event"),

@@ -17,9 +17,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamer.avsc import schema_json
 from streamer.siem.deployment import Deployment
 from streamer.siem.pipelines.logstash import SCHEMAS, STREAMS
+from streamer.wire.avsc import schema_json
 
 NAME: Final = "sentinel-table"
 RULE: Final = "cisco-intersight-oauth-token"

@@ -18,7 +18,6 @@ from streamer import avro
 from streamer.avro import Values
 from streamer.batch import Form
 from streamer.config import KafkaSettings
-from streamer.decoding import Decoder
 from streamer.events import Event
 from streamer.kafka.connection import Connection
 from streamer.kafka.relay.engine import Job, relay
@@ -29,6 +28,7 @@ from streamer.report import Report
 from streamer.siem.forms import FORMS
 from streamer.siem.relay import converter
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder
 from tests.kafka.stage import make
 from tests.services.feed import EPOCH, NOON, event
 from tests.services.kafka import admin

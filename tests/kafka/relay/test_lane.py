@@ -12,7 +12,6 @@ import pytest
 from aiokafka.structs import TopicPartition as At
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-from streamer.decoding import Decoder
 from streamer.errors import Fenced, Misconfigured
 from streamer.kafka import fences, hanging
 from streamer.kafka.connection import Connection
@@ -21,6 +20,7 @@ from streamer.kafka.relay.told import Told
 from streamer.kafka.relay.topics import ensure
 from streamer.kafka.writer import Offsets, Outgoing, Writer
 from streamer.stop import Stop
+from streamer.wire.decoding import Decoder
 from tests.conftest import OwnedBroker
 from tests.kafka.relay.stage import LIMIT_S, Bench, as_json, many, shown, told
 from tests.kafka.stage import Dies, make, record, writer

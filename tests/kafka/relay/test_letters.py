@@ -12,12 +12,12 @@ from confluent_kafka import Producer
 from streamer import avro
 from streamer.avro import Values
 from streamer.config import RegistrySettings
-from streamer.decoding import Decoder
 from streamer.demo.registry import EmbeddedRegistry, application
 from streamer.kafka.writer import Outgoing
 from streamer.registry import Registry
 from streamer.serving import serve
 from streamer.siem.relay import Patient
+from streamer.wire.decoding import Decoder
 from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import NOON, event, token

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streamer import avro, lines
+from streamer import avro
 from streamer.diff import changes
-from streamer.jsonform import rfc3339
+from streamer.output import lines
 from streamer.state import Status, TokenRow
 from streamer.tokens import Change, Kind, Sighting, Snapshot, Token
+from streamer.wire.jsonform import rfc3339
 
 _WORDS: Final = {Kind.CREATED: "listed", Kind.MODIFIED: "changed", Kind.MISSING: "unlisted"}
 

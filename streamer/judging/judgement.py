@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
-from streamer import absence, diff, history, lag, report, steps
+from streamer import absence, diff, report
 from streamer.absence import Deleted, Guard, Weighed, Witness
 from streamer.batch import Form
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
+from streamer.judging import history, lag, steps
+from streamer.judging.steps import Step, UserStep
 from streamer.report import Report
 from streamer.state import Complete, Hold, SourceRow, SourceState, TokenRow
-from streamer.steps import Step, UserStep
 from streamer.tokens import Audit, Change, Finding, Gone, Kind, Rights, Snapshot
 
 USUAL: Final = Guard()

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from streamer import avsc
 from streamer.config import RegistrySettings
 from streamer.registry import Registry, same_layout
+from streamer.wire import avsc
 
 FAILING: Final = frozenset({"incompatible", "missing", "mistaken"})
 

@@ -26,11 +26,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import avro, jsonform, lines
-from streamer.jsonform import rfc3339
-from streamer.printable import printable
-from streamer.stdout import put
+from streamer import avro
+from streamer.output import lines
+from streamer.output.printable import printable
+from streamer.output.stdout import put
 from streamer.tokens import TOKEN_FIELDS, Token
+from streamer.wire import jsonform
+from streamer.wire.jsonform import rfc3339
 
 OUTPUTS: Final = ("table", "json", "ndjson", "csv")
 COLUMNS: Final = ("moid", "client", "address", "created", "expires")

@@ -26,8 +26,8 @@ from typing import Final
 from streamer import avro
 from streamer.events import Derived, Event, Poll, network
 from streamer.frozen import replace
+from streamer.judging.steps import Step, UserStep
 from streamer.state import SourceState, UserRow
-from streamer.steps import Step, UserStep
 from streamer.tokens import Token
 
 MOST: Final = 64  # clients, and networks, of one user

@@ -37,7 +37,7 @@ def find_schemas(package: Traversable, checkout: Path) -> Traversable:
 
 
 def _texts() -> dict[str, str]:
-    folder = find_schemas(resources.files("streamer"), Path(__file__).parents[1])
+    folder = find_schemas(resources.files("streamer"), Path(__file__).parents[2])
     found = {file.name: file.read_bytes().decode() for file in folder.iterdir() if file.name.endswith(_SUFFIX)}
     return {name.removesuffix(_SUFFIX): found[name] for name in sorted(found)}
 

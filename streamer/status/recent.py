@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from streamer import avro, lines
+from streamer import avro
 from streamer.events import Event
-from streamer.lines import Line
-from streamer.printable import printable
+from streamer.output import lines
+from streamer.output.lines import Line
+from streamer.output.printable import printable
 from streamer.report import Report
 
 EVENTS: Final = 40

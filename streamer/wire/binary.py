@@ -18,8 +18,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
-from streamer.jsonform import without_surrogates
 from streamer.tokens import TOKEN_FIELDS, Extra, Tag
+from streamer.wire.jsonform import without_surrogates
 
 Values = tuple[Any, ...]  # of a token's fields, in their order
 Write = Callable[[Any], bytes]

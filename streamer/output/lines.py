@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from streamer import avro
-from streamer.printable import printable
+from streamer.output.printable import printable
 
 Event = Mapping[str, Any]
 

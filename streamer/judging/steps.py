@@ -10,11 +10,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamer import events, lag
+from streamer import events
 from streamer.absence import Deleted
 from streamer.diff import ABSENT, REFRESH, change_kinds, compare
 from streamer.events import Derived, Event, Poll, UserInfo
 from streamer.frozen import Frozen, replace
+from streamer.judging import lag
 from streamer.state import Status, TokenRow, UserRow
 from streamer.tokens import Change, Kind, Sighting, Token
 

@@ -19,7 +19,7 @@ from streamer.cycle import Ledger
 from streamer.errors import Fenced, StreamerError
 from streamer.health import Board
 from streamer.state import SourceState
-from streamer.tally import TYPES, Tally
+from streamer.status.tally import TYPES, Tally
 
 
 class Observed:

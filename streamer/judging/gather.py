@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from streamer import absence, avro, diff, lag, log
+from streamer import absence, avro, diff, log
 from streamer.absence import Weighed
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
-from streamer.judgement import Look, Memory, Policy, poll_of
+from streamer.judging import lag
+from streamer.judging.judgement import Look, Memory, Policy, poll_of
+from streamer.judging.steps import is_refresh, last_shown, was_first
 from streamer.log import say
 from streamer.state import SourceRow, SourceState, TokenRow
-from streamer.steps import is_refresh, last_shown, was_first
 from streamer.tokens import Audit, Finding, Gone, Rights, Sighting, Snapshot, Unsure
 
 AUDIT_HINT: Final = (
