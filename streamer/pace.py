@@ -69,20 +69,20 @@ class Places:
             place.lines.append(slower)
             place.kind += 1
             place.watch()
-            return
-        self._overdue.append(place)
-        if any(line.waiting for line in place.lines):
-            self._make_room(*place.lines)
+        elif any(line.waiting for line in place.lines):
+            place.give_up()
+        else:
+            self._overdue.append(place)
 
     def ended(self, place: Place) -> None:
         """Its look is over, in whatever way."""
         if place in self._overdue:
             self._overdue.remove(place)
 
-    def _make_room(self, *lines: _Line) -> None:
-        """The one that is overdue for longest has to go, of those that stand in one of these lines."""
+    def _make_room(self, line: _Line) -> None:
+        """The one that is overdue for longest has to go, of those that stand in this line."""
         for place in self._overdue:
-            if not set(lines).isdisjoint(place.lines):
+            if line in place.lines:
                 self._overdue.remove(place)
                 place.give_up()
                 return

@@ -126,7 +126,7 @@ class Crowd:
     async def time_passes(self) -> None:
         """Every look that hangs has exceeded the limit of its kind."""
         for place in list(self.looking.values()):
-            if place.kind < len(pace.SLOW_S):
+            if place.kind < len(pace.SLOW_S) and place not in self.places._overdue:  # that is said once
                 self.places.exceeds(place)
         await turns()
 
