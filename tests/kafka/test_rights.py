@@ -252,7 +252,7 @@ def test_readme_has_the_table() -> None:
     """To renew it, paste what `streamer.kafka.rights.table()` returns."""
     readme = (ROOT / "README.md").read_text()
 
-    assert readme.partition("tests/kafka/test_rights.py says so if it is not -->\n")[2].startswith(rights.table())
+    assert readme.partition("tests/kafka/test_rights.py compares -->\n")[2].startswith(rights.table())
 
 
 def test_what_is_denied_is_found_in_the_table() -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from confluent_kafka.admin import AclOperation, ResourceType
 
-from streamer.errors import Doubt, Fenced
+from streamer.errors import Fenced, Misconfigured
 from streamer.kafka.connection import Connection
 from streamer.kafka.writer import Offsets, Outgoing, Writer
 from tests.kafka.stage import Dies, alice, let_alice, make, record, seen_within, values, without_the_rule, writer
@@ -88,13 +88,13 @@ async def test_a_fenced_writer_moves_no_offsets(kafka: Given, prefix: str) -> No
 
 
 async def test_a_group_that_is_denied_takes_the_records_with_it(guarded: Broker, prefix: str) -> None:
-    """No right to the group: doubt, nothing is written; the producer is not used again."""
+    """No right to the group: that is said, nothing is written; the producer is not used again."""
     await make(guarded.bootstrap, prefix)
     let_alice(guarded, ResourceType.TRANSACTIONAL_ID, prefix, AclOperation.WRITE, AclOperation.DESCRIBE)
     let_alice(guarded, ResourceType.TOPIC, prefix, AclOperation.WRITE, AclOperation.DESCRIBE)
     one = Writer(alice(guarded), prefix, compression="none", timeout_s=20.0, topics=[prefix])
     await one.open()
-    with pytest.raises(Doubt, match="GroupAuthorizationFailed"):
+    with pytest.raises(Misconfigured, match=f"User:alice lacks Read on group {prefix}"):
         await one.commit([record(prefix)], moved(prefix, 1))
     assert not one.is_open
     await one.open()
