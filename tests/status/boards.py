@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from streamer import avro, tokens
@@ -101,8 +101,3 @@ def troubled(count: int = 12) -> Board:
         event(refused, "created", 9000 + n, client_name=name, user_agent=name) for n, name in enumerate(names)
     )
     return board
-
-
-def counted(board: Board) -> dict[str, Any]:
-    """A source's numbers as plain values, to compare."""
-    return {name: asdict(tally) for name, tally in board.tallies.items()}
