@@ -8,7 +8,8 @@ list is done whatever one of them says. Nothing here alters a topic. What this u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import rights
+from streamer.kafka.connection import Connection
 from streamer.kafka.rights import Denied
 
 CREATION_LIMIT_MS: Final = 15_000
@@ -40,6 +42,19 @@ class Found:
     partitions: int
     replicas: int
     settings: Mapping[str, str] | None
+
+
+@asynccontextmanager
+async def asking(connection: Connection, purpose: str, limit_s: float) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administrator, for a block that takes at most so long; raises as `Connection.reaching` does."""
+    admin = connection.admin()
+    with connection.reaching(purpose):
+        try:
+            async with asyncio.timeout(limit_s):
+                await admin.start()
+                yield admin
+        finally:
+            await admin.close()
 
 
 async def brokers(admin: AIOKafkaAdminClient) -> int:

@@ -13,13 +13,8 @@ go on, because `P.all` is not written to any more, a person must say where to be
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-
-from aiokafka.admin import AIOKafkaAdminClient
 
 from streamer.errors import Misconfigured
 from streamer.kafka import administration
@@ -68,7 +63,7 @@ async def choose(connection: Connection, names: Names, *, all_topic: bool, group
 
 
 async def _exists(connection: Connection, topic: str) -> bool:
-    async with _admin(connection) as admin:
+    async with administration.asking(connection, "ask which event topics to read", LIMIT_S) as admin:
         return not await administration.missing(admin, [topic])
 
 
@@ -76,20 +71,8 @@ async def _read_by(connection: Connection, group: str) -> frozenset[str]:
     """The topics that a group has offsets in."""
     if connection.embedded:  # it keeps nothing, so nothing is left of other configurations
         return frozenset()
-    async with _admin(connection) as admin:
+    async with administration.asking(connection, "ask which event topics to read", LIMIT_S) as admin:
         return await administration.read_by(admin, group)
-
-
-@asynccontextmanager
-async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = connection.admin()
-    with connection.reaching("ask which event topics to read"):
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                yield admin
-        finally:
-            await admin.close()
 
 
 def _three(names: Names, why: str = "") -> Choice:

@@ -56,15 +56,9 @@ async def homes(connection: Connection, names: Names, *, ordering: bool = True) 
         Misconfigured: this user may not see them.
     """
     topics = (names.state, names.control) if ordering else (names.state,)
-    admin = connection.admin()
-    try:
-        with connection.reaching("look for the state"):
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                _check(await administration.missing(admin, topics))
-                found = await administration.described(admin, topics)
-    finally:
-        await admin.close()
+    async with administration.asking(connection, "look for the state", LIMIT_S) as admin:
+        _check(await administration.missing(admin, topics))
+        found = await administration.described(admin, topics)
     return Homes(*(found[topic].partitions for topic in topics))
 
 

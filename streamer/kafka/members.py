@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +34,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from streamer.kafka import rights
+from streamer.kafka import administration, rights
 from streamer.kafka.connection import CLIENT_ID, Connection
 from streamer.kafka.rights import Denied
 
@@ -107,17 +107,9 @@ async def show_out(connection: Connection, group: str) -> None:
                 await admin._send_request(LeaveGroupRequest(group, member), found.coordinator)  # noqa: SLF001
 
 
-@asynccontextmanager
-async def asking(connection: Connection, group: str) -> AsyncIterator[AIOKafkaAdminClient]:
+def asking(connection: Connection, group: str) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:
     """Somebody to ask about a group; raises as of `Connection.reaching`."""
-    admin = connection.admin()
-    with connection.reaching(f"look at the members of group {group}"):
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                yield admin
-        finally:
-            await admin.close()
+    return administration.asking(connection, f"look at the members of group {group}", LIMIT_S)
 
 
 async def _roster(admin: AIOKafkaAdminClient, group: str) -> Roster:

@@ -42,14 +42,8 @@ async def reach(connection: Connection) -> int:
     Raises:
         Unready: Kafka cannot be reached, or does not let us in.
     """
-    admin = connection.admin()
-    try:
-        with connection.reaching("be used"):
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                return await administration.brokers(admin)
-    finally:
-        await admin.close()
+    async with administration.asking(connection, "be used", LIMIT_S) as admin:
+        return await administration.brokers(admin)
 
 
 async def begin(connection: Connection, prefix: str, *, timeout_s: float) -> str:
@@ -84,14 +78,8 @@ async def unwritable(connection: Connection, transactional_id: str, topics: Mapp
     """
     named = {topic: list(range(count)) for topic, count in topics.items()}
     named[next(iter(named))].append(NOWHERE)
-    admin = connection.admin()
-    try:
-        with connection.reaching("try the right to write"):
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                answers = await _asked(admin, transactional_id, named)
-    finally:
-        await admin.close()
+    async with administration.asking(connection, "try the right to write", LIMIT_S) as admin:
+        answers = await _asked(admin, transactional_id, named)
     if ID_DENIED in answers.values():
         raise Misconfigured(
             f"this user may not use the transactional id {transactional_id}: {for_code(ID_DENIED).description}",

@@ -17,7 +17,6 @@ Question: which settings are given to a new topic? Choice: those the promises ne
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -174,16 +173,10 @@ async def survey(
     """
     names = Names(settings.topic_prefix)
     wanted = _partitions(names, settings)
-    admin = connection.admin()
-    with connection.reaching("look after the topics"):
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                warnings = await _complete(admin, names, settings, dry=dry)
-                lacking = await administration.missing(admin, wanted) if dry else frozenset()
-                found = await administration.described(admin, [topic for topic in wanted if topic not in lacking])
-        finally:
-            await admin.close()
+    async with administration.asking(connection, "look after the topics", LIMIT_S) as admin:
+        warnings = await _complete(admin, names, settings, dry=dry)
+        lacking = await administration.missing(admin, wanted) if dry else frozenset()
+        found = await administration.described(admin, [topic for topic in wanted if topic not in lacking])
     _refuse(connection, names, settings, found)
     return found, (*warnings, *_oddities(connection, names, settings, found))
 

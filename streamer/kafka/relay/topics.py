@@ -12,7 +12,6 @@ switched off would be read for ever without a word.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -68,18 +67,12 @@ async def ensure(
         Unready: Kafka cannot be reached in time, or a topic is missing and is not ours to create.
     """
     names = Names(settings.topic_prefix)
-    admin = connection.admin()
-    with connection.reaching("look after the topics of the relay"):
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await admin.start()
-                inputs = (names.snapshots,) if reports else await _events(admin, names, settings, group)
-                count = await _counted(admin, inputs)
-                wanted = {names.of(output): count, names.of(DEAD): settings.event_partitions}
-                await _complete(admin, settings, wanted)
-                found = await administration.described(admin, tuple(wanted))
-        finally:
-            await admin.close()
+    async with administration.asking(connection, "look after the topics of the relay", LIMIT_S) as admin:
+        inputs = (names.snapshots,) if reports else await _events(admin, names, settings, group)
+        count = await _counted(admin, inputs)
+        wanted = {names.of(output): count, names.of(DEAD): settings.event_partitions}
+        await _complete(admin, settings, wanted)
+        found = await administration.described(admin, tuple(wanted))
     written, dead = found[names.of(output)], found[names.of(DEAD)]
     _check_room(names.of(output), written.partitions, inputs, count)
     return Plumbing(
