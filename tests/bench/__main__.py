@@ -25,7 +25,7 @@ HEAD = f"{'':28}{'':22}{'tokens':>9}{'CPU us':>10}{'wall us':>10}{'ratio':>8}{'b
 def main(arguments: Sequence[str] | None = None) -> list[Figure]:
     """Measure what is asked for, print it as it comes, and keep it if a file is named."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--tokens", type=int, nargs="+", default=[10_000], help="how many, one or several numbers")
+    parser.add_argument("--tokens", type=int, nargs="+", help="how many; 10,000, if it is not said")
     parser.add_argument("--rounds", type=int, default=3, help="of which each figure is the median")
     parser.add_argument("--only", choices=("polls", "log", "memory"), nargs="+", default=("polls", "log", "memory"))
     parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 tokens, the most telling tasks")
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Figure]:
     asked = parser.parse_args(arguments)
     print(HEAD)
     if asked.growth:
-        asked.tokens, asked.only = SLOPE, ("polls", "memory")
-    found = asyncio.run(_measured(asked.tokens, asked.rounds, asked.only, GROWTH if asked.growth else tuple(POLLS)))
+        asked.only = ("polls", "memory")
+    sizes = asked.tokens or (SLOPE if asked.growth else (10_000,))
+    found = asyncio.run(_measured(sizes, asked.rounds, asked.only, GROWTH if asked.growth else tuple(POLLS)))
     if asked.json:
         asked.json.write_text(json.dumps([figure.as_json() for figure in found], indent=1) + "\n")
     return found

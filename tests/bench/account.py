@@ -25,6 +25,7 @@ from streamer.demo.shapes import Account, Client, Row, User, token
 
 ACCOUNT = "5f3a1c9e7564612d30c1a2b0"
 EVERY = {"one": 1000, "ten": 100, "all": 1}
+TOKENS_OF_A_USER = 10  # however many there are: of a user only 64 clients are remembered, and a row is written for each
 BORN = 1_764_000_000_000
 _TARGET = re.compile(rb"GET (\S+) HTTP")
 _AFTER = re.compile(r"Moid gt '([^']*)'")
@@ -38,6 +39,7 @@ class Rows:
     """
 
     def __init__(self, number: int) -> None:
+        self._users = max(1, number // TOKENS_OF_A_USER)
         self.moids = [f"{0x67A000000000000000000000 + n * 7919:024x}" for n in range(number)]
         self._rendered: dict[str, list[bytes]] = {}
 
@@ -56,7 +58,7 @@ class Rows:
         )
 
     def _plain(self) -> Iterator[Row]:
-        return (_row(n, moid) for n, moid in enumerate(self.moids))
+        return (_row(n, moid, n % self._users) for n, moid in enumerate(self.moids))
 
     def _noisy(self, seed: int) -> Iterator[Row]:
         noise, order = Noise(1, seed=seed), list(next(self._plain()))
@@ -66,14 +68,14 @@ class Rows:
             yield {name: noisy[name] for name in order if name in noisy}
 
 
-def _row(n: int, moid: str) -> Row:
+def _row(n: int, moid: str, who: int) -> Row:
     """A token as the service writes it: of one of many users and clients, with owners in several orders."""
     chance = random.Random(n)
-    user = User(f"{0x5F0000000000000000000000 + n % 997:024x}", f"user{n % 997}", f"user{n % 997}@example.com")
+    user = User(f"{0x5F0000000000000000000000 + who:024x}", f"user{who}", f"user{who}@example.com")
     client = Client(f"{0x5E0000000000000000000000 + n % 89:024x}", f"{chance.randbytes(44).hex()}", f"client {n % 89}")
     of = Account(ACCOUNT, "5f3a1c9f7564612d30c1a2bf", "5f3a1ca07564612d30c1a2ca")
     agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
-    ip = f"198.51.100.{n % 997 % 256}"
+    ip = f"198.51.100.{who % 256}"
     row = token(of, user, client, moid=moid, token_id=f"{n:032x}", ip=ip, agent=agent, at=BORN + n * 13)
     return row | {"LastLoginClient": ip, "LastLoginTime": row["CreateTime"]}
 
