@@ -74,6 +74,11 @@ class Installation:
         return [*judge.faults(log), *judge.differences(log, shown), *judge.untimely(log, truth)]
 
 
+UNHELD: Mapping[str, str] = {  # so much life would look like an attack
+    f"STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__{limit}": "100000" for limit in ("AT_LEAST", "AT_MOST")
+}
+
+
 def configuration(around: Around, folder: Path, url: str, credentials: Credentials, how: Credential) -> dict[str, Any]:
     """A file's content for one source, polled every second; a free port for health."""
     kept = {"rsa": credentials.rsa, "ec": credentials.ec}

@@ -5,21 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamer.demo.life import Life
-from tests.installation import ACCEPTED, Around, installed
+from tests.installation import ACCEPTED, UNHELD, Around, installed
 
 TOKENS = 4_000  # so many events a poll, at most
 ENDED = 20  # tokens that go in each round, and as many that come
-LOOSE = {  # so much life would look like an attack; and a poll after the other
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_MOST": "100000",
-}
 LIMIT_S = 120.0  # for one poll, on a busy machine
 
 
 async def record(around: Around, folder: Path, events: int) -> int:
     """Let `streamer run` publish at least so many events, as its log tells; how many it told."""
     tokens = min(TOKENS, max(100, events // 10))
-    async with installed(around, folder, tokens=tokens, acts_per_second=0.001, environ=LOOSE) as here:
+    async with installed(around, folder, tokens=tokens, acts_per_second=0.001, environ=UNHELD) as here:
         await here.process.start()
         rounds = 0
         while (told := published(here.process.said())) < events:

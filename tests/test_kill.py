@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.installation import Around, installed
+from tests.installation import UNHELD, Around, installed
 from tests.process import Process
 from tests.services.reader import read_all
 
@@ -29,22 +29,16 @@ async def test_killed_at_random_moments(kafka: Any, registry: Any, prefix: str, 
 
     Each event stands in the topic of all too, and knows which clients its user had before.
     The kills must have hit: the broker aborted transactions, and snapshots were cut off between two of them.
-    Each life joins a group of its own: it need not wait until a group has noticed that its predecessor is dead, and
-    nothing but the fence stands between the two.
+    All lives join the same group, whose sessions are longer than most of them: each shows its predecessor out.
     """
     chance = random.Random(SEED)
     around = Around.of(kafka, registry, prefix, all_topic=True)
-    environ = {
-        "STREAMER_KAFKA__TRANSACTION__RECORDS": RECORDS_IN_A_TRANSACTION,
-        "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",  # so much life would look like an attack
-        "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_MOST": "100000",
-    }
+    environ = {"STREAMER_KAFKA__TRANSACTION__RECORDS": RECORDS_IN_A_TRANSACTION, **UNHELD}
     kills = aborted = interrupted = 0
     async with installed(
         around, tmp_path, tokens=TOKENS, acts_per_second=ACTS_PER_SECOND, seed=SEED, environ=environ
     ) as here:
         while kills < KILLS or (kills < MOST_KILLS and not (aborted and interrupted)):
-            here.process.environ["STREAMER_KAFKA__GROUP"] = f"{prefix}-life-{kills}"
             await _lived_and_killed(here.process, chance)
             kills += 1
             if kills % 8 == 0 and kills >= KILLS:

@@ -12,7 +12,7 @@ import pytest
 
 from streamer.demo.faults import Status
 from tests.conftest import OwnedBroker
-from tests.installation import ACCEPTED, Around, Credential, health, installed
+from tests.installation import ACCEPTED, UNHELD, Around, Credential, health, installed
 
 REJECTED = "poll.rejected"
 TOKENS_PATH = "/api/v1/iam/OAuthTokens"
@@ -24,7 +24,7 @@ async def test_what_is_read_is_what_happened(
 ) -> None:
     """With each credential: some polls of random life, and the events agree with the API, none of them for noise."""
     around = Around.of(kafka, registry, prefix, all_topic=how == "oauth")
-    async with installed(around, tmp_path, tokens=300, acts_per_second=20, how=how) as here:
+    async with installed(around, tmp_path, tokens=300, acts_per_second=20, how=how, environ=UNHELD) as here:
         await here.process.start()
         await here.process.says(ACCEPTED, 5)
         here.life.vanish(next(iter(here.life.tokens)))  # few tokens end by chance in so short a life
@@ -60,7 +60,7 @@ async def test_broker_stopped_and_started(
     """While Kafka is away the process lives and waits; when it is back nothing was lost and nothing stands twice."""
     broker = owned_broker()
     around = Around.of(broker, registry, prefix)
-    async with installed(around, tmp_path, tokens=100, acts_per_second=20) as here:
+    async with installed(around, tmp_path, tokens=100, acts_per_second=20, environ=UNHELD) as here:
         await here.process.start()
         await here.process.says(ACCEPTED, 3)
         for _ in range(2):
@@ -79,7 +79,7 @@ async def test_broker_stopped_and_started(
 async def test_api_down_for_three_polls(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
     """Every failed poll leaves a report and changes nothing; the first good one tells all that happened meanwhile."""
     around = Around.of(kafka, registry, prefix)
-    async with installed(around, tmp_path, tokens=100, acts_per_second=20) as here:
+    async with installed(around, tmp_path, tokens=100, acts_per_second=20, environ=UNHELD) as here:
         await here.process.start()
         await here.process.says(ACCEPTED, 2)
         here.simulator.faults.arm(Status(status=503, path=TOKENS_PATH))

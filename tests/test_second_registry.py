@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.installation import Around, installed
+from tests.installation import UNHELD, Around, installed
 from tests.services.kafka import Given as Broker
 from tests.services.registry import Given as Schemas
-
-LIVELY = {
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",  # so much life would look like an attack
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_MOST": "100000",
-}
 
 
 async def test_all_topics_are_read_by_a_second_registry_and_agree_with_the_api(
@@ -19,7 +14,7 @@ async def test_all_topics_are_read_by_a_second_registry_and_agree_with_the_api(
 ) -> None:
     """The vendor's decoder, led by that registry, finds every change once, and field by field what the API shows."""
     around = Around.of(kafka, other_registry, prefix, all_topic=True)
-    async with installed(around, tmp_path, tokens=40, acts_per_second=20.0, environ=LIVELY) as here:
+    async with installed(around, tmp_path, tokens=40, acts_per_second=20.0, environ=UNHELD) as here:
         await here.process.start()
         await here.process.says("poll.accepted", 6)
         await here.quiet()

@@ -24,7 +24,7 @@ from streamer.kafka.topics import Names
 from streamer.kafka.writer import Outgoing, Writer
 from streamer.state import token_key
 from tests.commands.desk import screen
-from tests.installation import ACCEPTED, Around, Installation, installed
+from tests.installation import ACCEPTED, UNHELD, Around, Installation, installed
 from tests.services.kafka import Given, admin
 from tests.services.reader import Message, read_all
 
@@ -44,7 +44,9 @@ def kinds(said: dict[str, Any]) -> list[tuple[str, str]]:
 @pytest.fixture(name="here")
 async def _here(kafka: Given, registry: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Installation]:
     """An account, and a service that was never started."""
-    async with installed(Around.of(kafka, registry, prefix), tmp_path, tokens=60, acts_per_second=20) as made:
+    async with installed(
+        Around.of(kafka, registry, prefix), tmp_path, tokens=60, acts_per_second=20, environ=UNHELD
+    ) as made:
         yield made
 
 

@@ -24,7 +24,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from tests.installation import Around, Installation, installed
+from tests.installation import UNHELD, Around, Installation, installed
 from tests.judge import REGISTRY_S
 from tests.process import Process
 from tests.services.reader import Message, ends, read_all
@@ -39,10 +39,6 @@ UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 ODD = "a \"name\"; with 'quotes', \\ and \\n, <38>1 - `tick` ${HOME} %41 %s\n\tline 2 \u2028 é € \U0001f600"
 LONG = "x" * 40_000
-CALM = {
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_LEAST": "100000",  # so much life would look like an attack
-    "STREAMER_SOURCES__0__DELETES__HOLD_ABOVE__AT_MOST": "100000",
-}
 TOKENS, ACTS_PER_SECOND = 60, 25.0
 LIMIT_S = 90
 
@@ -111,7 +107,7 @@ async def record(around: Around, folder: Path) -> Recorded:
         AssertionError: it broke a promise, or has not the variety that the tests are about.
     """
     topics = [f"{around.prefix}.{suffix}" for suffix in (*EVENTS, REPORTS, *RELAYED)]
-    async with installed(around, folder, tokens=TOKENS, acts_per_second=ACTS_PER_SECOND, environ=CALM) as here:
+    async with installed(around, folder, tokens=TOKENS, acts_per_second=ACTS_PER_SECOND, environ=UNHELD) as here:
         await here.process.start()
         await here.process.says("poll.accepted")
         async with _relays(folder) as relays:
