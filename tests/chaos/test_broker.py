@@ -151,7 +151,7 @@ async def lost(here: Fleet, way: Proxy) -> None:
 async def test_a_worker_that_is_cut_off(owned_broker: OwnedBroker, registry: Any, prefix: str, tmp_path: Path) -> None:
     """Another takes its sources over and fences it; reached again it joins anew, and nothing of the past is shown."""
     async with half_behind(owned_broker, registry, prefix, tmp_path) as (here, way):
-        for act in (silent, reset, lost) * ROUNDS:
+        for act in (silent, reset, lost) * ROUNDS if ROUNDS > 1 else (silent, reset):
             await act(here, way)
             await here.recovers()
             assert await here.verdict() == []

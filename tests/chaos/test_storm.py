@@ -20,7 +20,7 @@ from tests.chaos.fleet import FROZEN_S, SEED, SHARE, SMALL, fleet
 from tests.installation import Around
 from tests.process import Process
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "25"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 ACCOUNTS = int(os.environ.get("CHAOS_ACCOUNTS", "12"))
 INTERVAL_S = 5
 TOKENS = 20
