@@ -44,13 +44,15 @@ class ClientCredentials(httpx.Auth):
 
     Args:
         url: of the account, without a path.
-        client_id, client_secret: of an app registration with the grant `client_credentials`.
+        client_id: of an app registration with the grant `client_credentials`.
+        client_secret: its secret as it is now, asked for with each token.
         clock: ms UTC.
     """
 
-    def __init__(self, url: str, client_id: str, client_secret: str, *, clock: Callable[[], int]) -> None:
+    def __init__(self, url: str, client_id: str, client_secret: Callable[[], str], *, clock: Callable[[], int]) -> None:
         self._url = f"{url.rstrip('/')}/iam/token"
-        self._form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": client_secret}
+        self._client_id = client_id
+        self._client_secret = client_secret
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token: str | None = None
@@ -95,8 +97,13 @@ class ClientCredentials(httpx.Auth):
 
     def _token_request(self, request: httpx.Request) -> httpx.Request:
         """Asks as `request` does: same client name, same limits."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret(),
+        }
         headers = {"Accept": "application/json", "User-Agent": request.headers.get("User-Agent", "")}
-        return httpx.Request("POST", self._url, data=self._form, headers=headers, extensions=request.extensions)
+        return httpx.Request("POST", self._url, data=form, headers=headers, extensions=request.extensions)
 
     async def _read(self, response: httpx.Response, asked_at: int) -> Reply:
         body = await read_small(response)

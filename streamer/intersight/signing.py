@@ -22,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Callable, Generator
 from email.utils import formatdate
+from functools import partial
 from typing import Final
 
 import httpx
@@ -31,6 +32,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from streamer.errors import Misconfigured
+from streamer.renewed import Renewed
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -45,7 +47,7 @@ class Signature(httpx.Auth):
 
     Args:
         key_id: `<account moid>/<user moid>/<key moid>`.
-        pem: the private key's text.
+        pem: the private key's text as it is now; a new one signs from the next request on.
         clock: ms UTC; the service refuses a date too far from its own.
         where: the configuration key that errors name, such as `sources.prod-us.api_key`.
 
@@ -55,18 +57,20 @@ class Signature(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, key_id: str, pem: str, *, clock: Callable[[], int], where: str = "api_key") -> None:
+    def __init__(
+        self, key_id: str, pem: Callable[[], str], *, clock: Callable[[], int], where: str = "api_key"
+    ) -> None:
         if not _KEY_ID.fullmatch(key_id):
             raise Misconfigured(f"{where}.id is {key_id!r}, wanted the three ids of the key joined by slashes")
         self._key_id = key_id
-        self._key = load_key(pem, where=where)
+        self._key = Renewed(where, pem, partial(load_key, where=where))
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Date, digest and sign the request; whatever is answered is somebody else's concern."""
         request.headers["Date"] = formatdate(self._clock() // 1000, usegmt=True)
         request.headers["Digest"] = "SHA-256=" + _b64(hashlib.sha256(request.content).digest())
-        signature = _b64(_signed(self._key, signing_string(request)))
+        signature = _b64(_signed(self._key(), signing_string(request)))
         request.headers["Authorization"] = (
             f'Signature keyId="{self._key_id}",algorithm="hs2019",headers="{SIGNED}",signature="{signature}"'
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +29,7 @@ from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
+from streamer.renewed import Renewed
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
 
 
@@ -200,11 +202,9 @@ def _credential(settings: SourceSettings, clock: Callable[[], int]) -> Signature
     """How requests of this source are authorised."""
     where = f"sources.{settings.name}"
     if settings.api_key:
-        return Signature(
-            settings.api_key.id, settings.api_key.read(f"{where}.api_key."), clock=clock, where=f"{where}.api_key"
-        )
+        pem = partial(settings.api_key.read, f"{where}.api_key.")
+        return Signature(settings.api_key.id, pem, clock=clock, where=f"{where}.api_key")
     if settings.oauth:
-        return ClientCredentials(
-            settings.url, settings.oauth.client_id, settings.oauth.read(f"{where}.oauth."), clock=clock
-        )
+        secret = Renewed(f"{where}.oauth", partial(settings.oauth.read, f"{where}.oauth."), str)
+        return ClientCredentials(settings.url, settings.oauth.client_id, secret, clock=clock)
     raise Misconfigured(f"{where} has no credential, wanted api_key or oauth")

@@ -51,7 +51,7 @@ class Bearer(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is half t
 
     Args:
         url: the token endpoint, http or https; verified against the system's authorities.
-        client_id, client_secret: sent as HTTP basic authentication.
+        client_id, client_secret: sent as HTTP basic authentication; the secret as it is when a token is fetched.
         scope: sent if given.
         clock: monotonic seconds.
     """
@@ -61,7 +61,7 @@ class Bearer(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is half t
         *,
         url: str,
         client_id: str,
-        client_secret: str,
+        client_secret: Callable[[], str],
         scope: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,7 +69,7 @@ class Bearer(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is half t
             raise Misconfigured(f"kafka.sasl_oauth_token_url: {url!r} is given, an http or https URL is wanted")
         self._url = url
         self._client_id = client_id
-        self._credentials = base64.b64encode(f"{client_id}:{client_secret}".encode()).decode()
+        self._client_secret = client_secret
         self._scope = scope
         self._clock = clock
         self._turn = asyncio.Lock()
@@ -101,10 +101,11 @@ class Bearer(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka is half t
 
     def _fetch(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
+        credentials = base64.b64encode(f"{self._client_id}:{self._client_secret()}".encode()).decode()
         request = urllib.request.Request(  # noqa: S310 - http or https, see above
             self._url,
             data=urllib.parse.urlencode(form).encode(),
-            headers={"Authorization": f"Basic {self._credentials}", "Accept": "application/json"},
+            headers={"Authorization": f"Basic {credentials}", "Accept": "application/json"},
         )
         try:
             with _opener.open(request, timeout=LIMIT_S) as reply:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +47,7 @@ from streamer.errors import Misconfigured, StreamerError, Unready
 from streamer.kafka import causes, rights
 from streamer.kafka.bearer import Bearer
 from streamer.kafka.rights import Denied, Right
+from streamer.renewed import Renewed
 
 CLIENT_ID: Final = "streamer"
 EMBEDDED_PARTITIONS: Final = 4  # of every topic the embedded broker makes
@@ -73,7 +75,8 @@ class Connection:
 
     Attributes:
         bootstrap: `host:port` of one or more brokers.
-        options: what every aiokafka client takes for security; holds secrets, so it is not printed.
+        options: what every aiokafka client takes for security; may hold secrets, so it is not printed.
+        renewed: more of them, made of files, which each new client takes as they are then.
         embedded: the demo's broker; see the module.
         user: who we are to Kafka, as far as we know; asked when a right is missing.
         needs: the rights of the command it was made for.
@@ -81,6 +84,7 @@ class Connection:
 
     bootstrap: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    renewed: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False)
     embedded: bool = False
     user: Callable[[], str] = field(default=lambda: ANONYMOUS, repr=False)
     needs: tuple[Right, ...] = ()
@@ -93,11 +97,14 @@ class Connection:
             Misconfigured: a certificate, key or password file cannot be read or used; the message names its key.
         """
         options: dict[str, Any] = {"security_protocol": settings.security_protocol}
+        renewed: dict[str, Callable[[], Any]] = {}
         if settings.security_protocol in ("SSL", "SASL_SSL"):
-            options |= {"ssl_context": _tls(settings)}
+            renewed["ssl_context"] = Renewed("kafka.ssl", partial(_tls_files, settings), lambda _: _tls(settings))
         if settings.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
             options |= _sasl(settings)
-        return cls(settings.bootstrap_servers, options, user=_user(settings, options), needs=needed)
+        if settings.sasl_username is not None:
+            renewed["sasl_plain_password"] = _secret(settings, "sasl_password")
+        return cls(settings.bootstrap_servers, options, renewed, user=_user(settings, options), needs=needed)
 
     @classmethod
     def to_embedded(cls, bootstrap: str) -> Connection:
@@ -167,7 +174,8 @@ class Connection:
 
     @property
     def _client(self) -> dict[str, Any]:
-        return {"bootstrap_servers": list(self.bootstrap), "client_id": CLIENT_ID, **self.options}
+        renewed = {name: value() for name, value in self.renewed.items()}
+        return {"bootstrap_servers": list(self.bootstrap), "client_id": CLIENT_ID, **self.options, **renewed}
 
     @property
     def _protocol(self) -> str:
@@ -238,6 +246,25 @@ def _subject(certificate: Path) -> str:
         return f"the subject of {certificate}"
 
 
+def _secret(settings: KafkaSettings, name: str) -> Renewed[str, str]:
+    """A secret that the mechanism needs, so that it is given."""
+    return Renewed(f"kafka.{name}", lambda: settings.secret(name, "kafka.") or "", str)
+
+
+def _tls_files(settings: KafkaSettings) -> tuple[bytes | str | None, ...]:
+    """What stands in all files that `_tls` uses: while it is the same, clients share one context (a megabyte)."""
+    files = (settings.ssl_ca_file, settings.ssl_cert_file, settings.ssl_key_file)
+    return *map(_bytes, files), settings.secret("ssl_key_password", "kafka.")
+
+
+def _bytes(file: Path | None) -> bytes | None:
+    """None also where it cannot be read: `_tls` says why."""
+    try:
+        return file.read_bytes() if file else None
+    except OSError:
+        return None
+
+
 def _tls(settings: KafkaSettings) -> ssl.SSLContext:
     """The system's authorities, or `ssl_ca_file` alone; a client certificate if one is given."""
     context = _trusting(settings.ssl_ca_file)
@@ -270,12 +297,8 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
         bearer = Bearer(
             url=settings.sasl_oauth_token_url or "",
             client_id=settings.sasl_oauth_client_id or "",
-            client_secret=settings.secret("sasl_oauth_client_secret", "kafka.") or "",
+            client_secret=_secret(settings, "sasl_oauth_client_secret"),
             scope=settings.sasl_oauth_scope,
         )
         return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": bearer}
-    return {
-        "sasl_mechanism": settings.sasl_mechanism,
-        "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": settings.secret("sasl_password", "kafka."),
-    }
+    return {"sasl_mechanism": settings.sasl_mechanism, "sasl_plain_username": settings.sasl_username}

@@ -90,7 +90,7 @@ def test_an_error_reply(status: int, headers: dict[str, str], body: bytes) -> No
 @tries(400)
 def test_a_token_endpoint(status: int, granted: Any, other: bytes) -> None:
     """It grants a token that can be sent, whose claims are an object; or it is `Failed` with an error of ours."""
-    credentials = ClientCredentials("https://x", "id", "secret", clock=lambda: NOW)
+    credentials = ClientCredentials("https://x", "id", lambda: "secret", clock=lambda: NOW)
     for body in (json.dumps(granted).encode(), other):
         with suppress(Failed):
             credentials._take(Reply("POST https://x/iam/token", status, httpx.Headers(), body, NOW, NOW), NOW)
@@ -101,7 +101,7 @@ def test_a_token_endpoint(status: int, granted: Any, other: bytes) -> None:
 @tries(300)
 def test_claims(token: str) -> None:
     """What a token that can be sent says of itself is an object, whatever stands where its claims should."""
-    credentials = ClientCredentials("https://x", "id", "secret", clock=lambda: NOW)
+    credentials = ClientCredentials("https://x", "id", lambda: "secret", clock=lambda: NOW)
     credentials._token = f"e30.{token}"
     assert isinstance(credentials.claims, dict)
 

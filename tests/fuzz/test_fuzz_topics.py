@@ -119,6 +119,6 @@ def test_whom_a_token_names(text: str) -> None:
 
 def with_token(text: str) -> None:
     """Its subject can be told."""
-    asked = Bearer(url="http://x", client_id="me", client_secret="secret")
+    asked = Bearer(url="http://x", client_id="me", client_secret=lambda: "secret")
     asked._token = text
     assert isinstance(asked.subject, str)

@@ -50,7 +50,7 @@ async def _get(client: Client) -> int:
 
 
 def _credentials(url: str, clock: Callable[[], int] = lambda: NOW) -> ClientCredentials:
-    return ClientCredentials(url, "the-client", "s3cret&+", clock=clock)
+    return ClientCredentials(url, "the-client", lambda: "s3cret&+", clock=clock)
 
 
 async def test_asks_for_a_token_by_the_form() -> None:

@@ -190,7 +190,7 @@ async def _as_client(*tokens: str, listed: Response | None = None) -> list[Right
     read = []
     now = [NOW]
     async with serve(Script(app)) as url:
-        credential = ClientCredentials(url, "id", "secret", clock=lambda: now[0])
+        credential = ClientCredentials(url, "id", lambda: "secret", clock=lambda: now[0])
         async with client_of(url, credential) as client:
             reader = RightsReader(client, None, credential)
             for _ in tokens:
@@ -235,7 +235,7 @@ async def _granted(known: str, *tokens: str) -> tuple[int, list[Any]]:
 
     read: list[Any] = []
     async with serve(Script(app)) as url:
-        credential = ClientCredentials(url, "id", "secret", clock=lambda: NOW)
+        credential = ClientCredentials(url, "id", lambda: "secret", clock=lambda: NOW)
         async with client_of(url, credential) as client:
             reader = RightsReader(client, None, credential)
             for _ in range(2):

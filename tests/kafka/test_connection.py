@@ -114,10 +114,10 @@ async def test_plain_without_tls(guarded: Broker, tmp_path: Path) -> None:
 async def test_a_certificate_of_another_name(guarded: Broker) -> None:
     """A broker reached by a name its certificate lacks is refused, unless ssl_check_hostname is false."""
     port = guarded.at("SASL_SSL").split(":")[1]
-    context = connection("unused:1", security_protocol="SSL", ssl_ca_file=guarded.ca_file).options["ssl_context"]
+    context = connection("unused:1", security_protocol="SSL", ssl_ca_file=guarded.ca_file).renewed["ssl_context"]()
     lax = connection(
         "unused:1", security_protocol="SSL", ssl_ca_file=guarded.ca_file, ssl_check_hostname=False
-    ).options["ssl_context"]
+    ).renewed["ssl_context"]()
     host = guarded.at("SASL_SSL").split(":")[0]
 
     with pytest.raises(ssl.SSLCertVerificationError, match="not valid for 'elsewhere'"):
@@ -247,7 +247,7 @@ async def test_a_token_is_renewed_before_it_expires(tokens: tuple[str, TokenServ
     """A token is asked for again after 0.8 of its lifetime, not earlier."""
     url, server = tokens
     now = 0.0
-    bearer = Bearer(url=url, client_id="me", client_secret="secret", clock=lambda: now)
+    bearer = Bearer(url=url, client_id="me", client_secret=lambda: "secret", clock=lambda: now)
     await bearer.token()
     now = 79.0
     await bearer.token()
@@ -280,13 +280,13 @@ async def test_a_reply_without_a_token_is_told(tokens: tuple[str, TokenServer], 
     server.reply = reply
 
     with pytest.raises(OSError, match="the reply is no OAuth token response"):
-        await Bearer(url=url, client_id="me", client_secret="secret").token()
+        await Bearer(url=url, client_id="me", client_secret=lambda: "secret").token()
 
 
 def test_a_token_url_must_be_http() -> None:
     """A file or a mail address is no token endpoint."""
     with pytest.raises(StreamerError, match=r"sasl_oauth_token_url: 'file:///etc/passwd' is given"):
-        Bearer(url="file:///etc/passwd", client_id="me", client_secret="secret")
+        Bearer(url="file:///etc/passwd", client_id="me", client_secret=lambda: "secret")
 
 
 # Clients...

@@ -195,7 +195,7 @@ async def test_a_token_names_who_we_are() -> None:
     """Kafka takes the subject of the token for our name, so an error about rights does too; else the client's id."""
     app = Starlette(routes=[Route("/t", lambda _: JSONResponse({"access_token": _jwt("erin")}), methods=["POST"])])
     async with serve(app) as url:
-        bearer = Bearer(url=f"{url}/t", client_id="me", client_secret="secret")
+        bearer = Bearer(url=f"{url}/t", client_id="me", client_secret=lambda: "secret")
         before = bearer.subject
         await bearer.token()
 
