@@ -97,3 +97,10 @@ def test_every_command_has_examples(called: str) -> None:
 def test_what_is_named_is_there(path: tuple[str, str]) -> None:
     """Every file that README names exists."""
     assert (ROOT / "".join(path)).exists()
+
+
+def test_prose_is_no_wider_than_code() -> None:
+    """Lines of 120 letters at most, but for tables and blocks; a difference shows what changed and not a paragraph."""
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+
+    assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
