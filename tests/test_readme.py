@@ -58,7 +58,7 @@ def test_table_is_the_one_that_is_made(made_by: str, table: str) -> None:
 
 def test_sample_configuration_loads(tmp_path: Path) -> None:
     """The sample is a whole configuration."""
-    (sample,) = [block for language, block in BLOCKS if language == "yaml"]
+    sample = next(block for language, block in BLOCKS if language == "yaml")
     (tmp_path / "streamer.yaml").write_text(sample)
 
     settings = load(tmp_path / "streamer.yaml", {})
