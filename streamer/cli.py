@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import NoReturn
 
 import click
@@ -51,6 +52,23 @@ Exit status: 0 done; 1 a fault of ours, or a service that cannot be reached; 2 w
 @click.version_option(__version__, prog_name="streamer")
 def streamer() -> None:
     """Cisco Intersight OAuth2 tokens as exactly-once Kafka events: created, modified and proven deleted."""
+
+
+def every(group: click.Group = streamer, called: str = "streamer") -> Iterator[tuple[str, click.Command]]:
+    """Each command with what is typed to call it; a group stands before its commands."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None  # noqa: S101 - it is listed; only the type allows for None
+        yield f"{called} {name}", command
+        if isinstance(command, click.Group):
+            yield from every(command, f"{called} {name}")
+
+
+def reference() -> str:
+    """A table of all commands with what `--help` says of them in a line, for the documentation."""
+    rows = (f"| `{called}` | {command.get_short_help_str()} |\n" for called, command in every())
+    return "| command | |\n|---|---|\n" + "".join(rows)
 
 
 def main() -> NoReturn:

@@ -11,6 +11,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ import click
 import jsonschema
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from streamer import cli
 from streamer.config import load
@@ -43,6 +47,7 @@ def _interpolated(text: str, **given: str) -> dict[str, Any]:
 
 COMPOSE = _interpolated(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = SERVICES["streamer"]["build"]["dockerfile_inline"].splitlines()
 
 
 def _environ(service: str) -> dict[str, str]:
@@ -158,13 +163,40 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
 
 def test_the_image_is_built_from_files_that_are_there() -> None:
     """What is copied exists and is not kept out of the build, and nothing else comes along: no key, no environment."""
-    lines = SERVICES["streamer"]["build"]["dockerfile_inline"].splitlines()
-    copied = {source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]}
+    copied = {source for line in DOCKERFILE if line.startswith("COPY ") for source in line.split()[1:-1]}
     kept = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
     assert all((ROOT / source).exists() for source in copied)
     assert kept[0] == "*"
     assert {line.removeprefix("!") for line in kept if line.startswith("!")} == copied
     assert not any(fnmatch.fnmatch(source, line) for line in kept[1:] if line[0] != "!" for source in copied)
+
+
+def _needed() -> dict[str, str]:
+    """What the service needs and what that needs in turn, with the versions that are installed here."""
+    found: dict[str, str] = {}
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    open_ = [Requirement(line) for line in asked]
+    while open_:
+        one = open_.pop()
+        found[canonicalize_name(one.name)] = version(one.name)
+        for other in map(Requirement, requires(one.name) or []):
+            meant = other.marker is None or any(other.marker.evaluate({"extra": e}) for e in ("", *one.extras))
+            if meant and canonicalize_name(other.name) not in found:
+                open_.append(other)
+    return found
+
+
+def test_the_image_has_the_versions_that_were_tested() -> None:
+    """It installs by the constraints that CI installs by, and they leave no library of the service open."""
+    (install,) = [line for line in DOCKERFILE if "pip install" in line]
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "tests" / "constraints.txt").read_text(), re.MULTILINE))
+    here = _needed()
+
+    assert any(line.endswith(" tests/constraints.txt /src/") for line in DOCKERFILE)
+    assert "--constraint /src/constraints.txt " in install
+    assert here.keys() <= pinned.keys()
+    if "PIP_CONSTRAINT" in os.environ:  # so CI installed what is here
+        assert here.items() <= pinned.items()
 
 
 def test_a_deployments_own_folder_takes_the_simulators_place() -> None:

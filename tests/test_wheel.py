@@ -1,4 +1,4 @@
-"""What people install works away from the checkout: the wheel, and the editable install of a developer."""
+"""What people install works away from the checkout: the wheel, the sdist, and the editable install of a developer."""
 
 import ast
 import os
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -18,8 +19,10 @@ import pytest
 from tests import house
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DIST = f"intersight_token_streamer-{ast.literal_eval(re.search(r'__version__ = (.+)', (ROOT / 'streamer' / '__init__.py').read_text())[1])}"  # type: ignore[index] # noqa: E501
+VERSION = ast.literal_eval((ROOT / "streamer" / "__init__.py").read_text().rpartition("__version__ = ")[2])
+DIST = f"intersight_token_streamer-{VERSION}"
 
 
 def _run(*command: str | Path, folder: Path) -> str:
@@ -67,19 +70,38 @@ def test_the_wheel_holds_the_package_and_its_schemas(wheel: Path) -> None:
     }
     detections = {Path(n).name for n in names if n.startswith("streamer/siem/sigma/")}
     assert detections == {path.name for path in (ROOT / "streamer" / "siem" / "sigma").iterdir()}
-    assert f"{DIST}.dist-info/licenses/LICENSE" in names
+    assert {f"{DIST}.dist-info/licenses/LICENSE", "streamer/py.typed"} <= set(names)
 
 
 def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
-    """Its metadata asks for exactly the dependencies of pyproject.toml, those of the extras under their names."""
+    """Its metadata asks for exactly the dependencies of pyproject.toml, those of the extras under their names.
+
+    It carries README as an index shows it, and the version that stands in the package and nowhere else.
+    """
     with zipfile.ZipFile(wheel) as archive:
         metadata = message_from_string(archive.read(f"{DIST}.dist-info/METADATA").decode())
+    assert (metadata["Version"], PROJECT["dynamic"]) == (VERSION, ["version"])
+    assert metadata["License-Expression"] == PROJECT["license"]
+    assert (metadata["Description-Content-Type"], metadata.get_payload()) == ("text/markdown", README)
     asked = {line.replace(" ", "") for line in metadata.get_all("Requires-Dist", [])}
     wanted = {_normal(line) for line in PROJECT["dependencies"]}
     for extra, lines in PROJECT["optional-dependencies"].items():
         wanted |= {f"{_normal(line)};extra=='{extra}'" for line in lines}
     assert {_normal(line.partition(";")[0]) + line[len(line.partition(";")[0]) :] for line in asked} == wanted
     assert metadata["Requires-Python"] == PROJECT["requires-python"]
+
+
+def test_the_sdist_is_the_checkout_and_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """It holds all that is committed, but for CI's script, and nothing else; what is packed again is the same bytes."""
+    _run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, folder=ROOT)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.removeprefix(f"{DIST}/") for name in archive.getnames()}
+    if (ROOT / ".git").exists():
+        assert names == {*house.tracked(ROOT), "PKG-INFO"} - {".ci/run"}
+    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, sdist, folder=tmp_path)
+    (again,) = tmp_path.glob("*.whl")
+    assert again.read_bytes() == wheel.read_bytes()
 
 
 def _normal(requirement: str) -> str:

@@ -97,7 +97,13 @@ def _short(read: Callable[[str], Sequence[AnyFault]]) -> Callable[..., list[AnyF
     type=click.Path(path_type=Path, file_okay=False),
     help=f"Folder of the keys and of a ready {CONFIG_FILE}; keys that are there are used again.",
 )
-@click.option("--output", default="text", show_default=True, type=click.Choice(["text", "json"]))
+@click.option(
+    "--output",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="How it says where it is, for a person or a program.",
+)
 def command(
     _: Invocation,
     *,
