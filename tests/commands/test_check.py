@@ -83,8 +83,10 @@ async def test_nothing_is_made_before_the_first_start(here: Installation, tmp_pa
 
 def groups_of(bootstrap: str, prefix: str) -> set[str]:
     """The groups of a deployment; those of other tests come and go."""
-    found = admin(bootstrap).list_consumer_groups().result(10).valid
-    return {group.group_id for group in found if group.group_id.startswith(prefix)}
+    client = admin(bootstrap)  # kept until it has answered
+    found = client.list_consumer_groups().result(10)
+    assert not found.errors
+    return {group.group_id for group in found.valid if group.group_id.startswith(prefix)}
 
 
 async def test_the_live_service_is_not_disturbed(here: Installation, tmp_path: Path) -> None:
