@@ -24,10 +24,10 @@ def _worked(folder: Path, out: Out, *, later: bool, watched: bool = True) -> tup
     """What stands on the terminal, and in standard error where that is none; standard output stays empty."""
     ours, theirs = pty.openpty()
     with (folder / "out").open("wb") as file:
-        where = {"terminal": theirs, "file": file, "pipe": subprocess.PIPE}[out]
+        where: dict[Out, int] = {"terminal": theirs, "file": file.fileno(), "pipe": subprocess.PIPE}
         done = subprocess.run(
             [sys.executable, "-c", WORK.format(later=later)],
-            stdout=where,
+            stdout=where[out],
             stderr=theirs if watched else subprocess.PIPE,
             env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
             check=True,

@@ -74,7 +74,8 @@ def _bars() -> Iterator[Progress]:
     """A bar for each thing; all are wiped away in the end."""
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     tasks: dict[str, TaskID] = {}
-    with Bars(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True, redirect_stdout=False) as bars:
 
         def show(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
