@@ -28,6 +28,7 @@ from streamer.judging.gather import Gatherer, Source
 from streamer.judging.judgement import Look, Memory, Policy
 from streamer.report import Report
 from streamer.state import Answer, SourceRow, SourceState
+from streamer.underway import Underway
 
 
 class Ledger(Protocol):
@@ -188,10 +189,12 @@ class Cycle:
         The state is not certain before the last one is, so nothing is folded before that; their records are let go.
         """
         state, self._state = self._state, None
-        done = []
+        done, written, underway = [], 0, Underway("poll.writing", source=self._policy.source)
         for part in parts:
             await self._ledger.commit(self._policy.source, part)
             done.append(replace(part, records=()))
+            written += len(part.records)
+            underway.tell(transactions=len(done), records=written)
         self._state = batch.fold(state or SourceState(), *done)
         return done[-1].report
 

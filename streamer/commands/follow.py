@@ -41,6 +41,7 @@ from streamer.kafka.topics import EVENTS, Names
 from streamer.ordering import FIRST
 from streamer.output import lines
 from streamer.output.printable import printable
+from streamer.output.progress import Progress, shown
 from streamer.output.stdout import put, until_nobody_reads
 from streamer.registry import Registry
 from streamer.settings import quantities
@@ -147,6 +148,8 @@ async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict
         _tell(f"{chosen.told}: ordered by source and sequence, within {WINDOW_S:g} s")
         async with contextlib.AsyncExitStack() as opened:
             registry = await opened.enter_async_context(Registry(settings.registry))
+            if options["until_end"]:
+                options["left"] = _left(opened.enter_context(shown(later=False)))
             following = batches(connection, names, decode=Decoder(registry).event, stop=stop, **options)
             async for batch in await opened.enter_async_context(contextlib.aclosing(following)):
                 for found in batch:
@@ -158,6 +161,18 @@ async def _print(settings: Settings, write: Write, wanted: Wanted, options: dict
                 if events:
                     await asyncio.to_thread(write, events)
         return 0 if stop.requested else skipped
+
+
+def _left(progress: Progress) -> Callable[[int], None]:
+    """Hears how many records are left, and tells how many of how many are read."""
+    most = 0
+
+    def hear(left: int) -> None:
+        nonlocal most
+        most = max(most, left)
+        progress("reading records", most - left, most)
+
+    return hear
 
 
 def _tell_about(found: Followed | Skipped) -> None:

@@ -13,18 +13,14 @@ credential that it does not accept, cannot be helped by asking again: status 2, 
 from __future__ import annotations
 
 import asyncio
-import os
-import stat
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 from urllib.parse import quote
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from streamer import log
 from streamer.clock import utc_ms
@@ -40,6 +36,7 @@ from streamer.output.asking import ask, unanswered
 from streamer.output.differences import Answered
 from streamer.output.listing import OUTPUTS, json_line, listing
 from streamer.output.printable import printable
+from streamer.output.progress import Progress, shown
 from streamer.output.stdout import put, until_nobody_reads
 from streamer.settings import quantities
 from streamer.stop import Stop, Stopped
@@ -196,7 +193,7 @@ def _opened(chosen: Sequence[SourceSettings], opened: AsyncExitStack) -> list[In
 class _Taker:
     """Lists what comes, until there is enough of it, and tells `progress` how many of how many are here."""
 
-    def __init__(self, output: str, limit: int | None, *, several: bool, progress: Callable[[int, int], None]) -> None:
+    def __init__(self, output: str, limit: int | None, *, several: bool, progress: Progress) -> None:
         self._listing = listing(output, several=several)
         self._limit = limit
         self._progress = progress
@@ -210,7 +207,7 @@ class _Taker:
         self._listing.take(source, tokens)
         self.number += len(tokens)
         self._totals[source] = found.total
-        self._progress(self.number, sum(self._totals.values()))
+        self._progress("tokens", self.number, sum(self._totals.values()))
         return self._limit is None or self.number < self._limit
 
     def end(self, *, whole: bool) -> None:
@@ -227,25 +224,11 @@ class _Taker:
         return f"{self.number} token{'s' * (self.number > 1)}"
 
 
-@contextmanager
-def _progress(output: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for a person who waits, where it writes over nothing: the table comes later, or all goes into a file."""
-    waits = sys.stderr.isatty() and (output == "table" if sys.stdout.isatty() else _is_file(sys.stdout.fileno()))
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not waits) as bar:
-        task = bar.add_task("tokens", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _is_file(number: int) -> bool:
-    return stat.S_ISREG(os.fstat(number).st_mode)
-
-
 async def _list(chosen: Sequence[SourceSettings], asked: Question, output: str, limit: int | None) -> None:
     """Ask once, and print all."""
     async with AsyncExitStack() as opened:
         sources = _opened(chosen, opened)
-        progress = opened.enter_context(_progress(output))
+        progress = opened.enter_context(shown(later=output == "table"))
         taker = _Taker(output, limit, several=len(sources) > 1, progress=progress)
         where = asked.conditions(utc_ms())
         answers = {source.name: _explained(source.find(where, limit=limit), where) for source in sources}

@@ -10,7 +10,6 @@ was there for long may have come into sight just now.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,6 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.text import Text
 
 from streamer import log
@@ -28,7 +26,7 @@ from streamer.config import Settings
 from streamer.errors import CheckFailed
 from streamer.invocation import Invocation, takes_config
 from streamer.output.printable import printable
-from streamer.verify import look
+from streamer.output.progress import Progress, shown
 from streamer.verify.findings import UNKNOWN_MS, Difference, standing
 from streamer.verify.look import Looker, Seen, Wanted
 
@@ -65,7 +63,7 @@ def command(invocation: Invocation, *, sources: tuple[str, ...], since: int | No
     """
     settings = invocation.settings(reader=True)
     log.setup("error", settings.log.format)
-    with _shown() as progress:
+    with shown(later=True, steps=True) as progress:
         seen, old, young = asyncio.run(_verify(settings, Wanted(sources, since), progress))
     if output == "json":
         told = {"sources": seen.sources, "events": seen.events, "reports": seen.reports}
@@ -80,7 +78,7 @@ def command(invocation: Invocation, *, sources: tuple[str, ...], since: int | No
 
 
 async def _verify(
-    settings: Settings, wanted: Wanted, progress: look.Progress
+    settings: Settings, wanted: Wanted, progress: Progress
 ) -> tuple[Seen, list[Difference], list[Difference]]:
     """What was seen last; the differences that stand, and those that may be too young."""
     looker, began = Looker(settings, wanted, progress), time.monotonic()
@@ -95,7 +93,7 @@ async def _verify(
     return second, *standing({one.key: one for one in first.differences}, second.differences, utc_ms(), patience)
 
 
-async def _wait(seconds: float, count: int, progress: look.Progress) -> None:
+async def _wait(seconds: float, count: int, progress: Progress) -> None:
     """Until differences are as old as they must be."""
     began, told = time.monotonic(), f"waiting to see whether {count} of them stand (s)"
     while (waited := time.monotonic() - began) < seconds:
@@ -104,32 +102,6 @@ async def _wait(seconds: float, count: int, progress: look.Progress) -> None:
 
 
 # Telling...
-
-
-@contextlib.contextmanager
-def _shown() -> Iterator[look.Progress]:
-    """A bar for each thing that is read on a terminal, else a line when it begins; on standard error."""
-    console = Console(stderr=True)
-    tasks: dict[str, TaskID] = {}
-    if not console.is_terminal:
-
-        def say(what: str, done: int, total: int | None) -> None:
-            del done, total
-            if what not in tasks:
-                tasks[what] = TaskID(len(tasks))
-                click.echo(f"streamer: {printable(what)}", err=True)
-
-        yield say
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-
-        def show(what: str, done: int, total: int | None) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(printable(what), total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield show
 
 
 def _print(seen: Seen, old: Sequence[Difference], young: Sequence[Difference]) -> None:

@@ -16,6 +16,7 @@ from streamer.intersight.question import all_of
 from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, Spellings, read_page
 from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
+from streamer.underway import Underway
 
 PATH: Final = "iam/OAuthTokens"
 TRIES: Final = 3  # of a page that is not proven, or of a walk that was torn
@@ -32,6 +33,7 @@ class Reading:
         journal: of all its requests.
         spellings: what other bytes of rows mean, added to; None: nothing is remembered from snapshot to snapshot.
         where: conditions of `$filter` that all its rows meet; none for all tokens.
+        underway: hears how far it is.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Reading:
         journal: Journal,
         spellings: Spellings | None = None,
         where: Sequence[str] = (),
+        underway: Underway | None = None,
     ) -> None:
         self.size = size
         self._where = where
@@ -52,6 +55,7 @@ class Reading:
         self._clock = clock
         self._journal = journal
         self._spellings = spellings
+        self._underway = underway
         self._pages = Pages("keyset", 0)
 
     def begin(self, paging: str) -> Pages:
@@ -75,6 +79,9 @@ class Reading:
             raise reply.error()
         page = read_page(reply.body, self._known, reply.received_at, reply.trace_id, self._spellings)
         self._pages.unproven = page
+        if self._underway is not None:
+            walk = self.walk()
+            self._underway.tell(rows=walk.rows, of=walk.server_count)
         return page
 
     def walk(self) -> Walk:

@@ -17,6 +17,7 @@ from streamer.intersight.paging import Disproved, Paging
 from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Spellings
 from streamer.tokens import Snapshot
+from streamer.underway import Underway
 
 
 async def read_snapshot(
@@ -28,6 +29,7 @@ async def read_snapshot(
     clock: Callable[[], int],
     spellings: Spellings | None = None,
     where: Sequence[str] = (),
+    underway: Underway | None = None,
 ) -> Snapshot:
     """Read all tokens of the account, or all that meet some conditions.
 
@@ -39,6 +41,7 @@ async def read_snapshot(
         clock: ms UTC.
         spellings: what other bytes of rows mean, remembered from snapshot to snapshot.
         where: conditions of `$filter`.
+        underway: hears how far it is.
 
     Raises:
         Rejected: with `walk` telling how far the last walk came: what `read_by_moid` or `read_by_offset` raise.
@@ -51,6 +54,7 @@ async def read_snapshot(
         journal=Journal(),
         spellings=spellings,
         where=where,
+        underway=underway,
     )
     try:
         if paging.by_keyset(clock()):

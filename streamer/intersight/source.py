@@ -31,6 +31,7 @@ from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
 from streamer.renewed import Renewed
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
+from streamer.underway import Underway
 
 
 class IntersightSource:
@@ -128,6 +129,7 @@ class IntersightSource:
             clock=self._clock,
             spellings=self._spellings,
             where=where,
+            underway=None if known or where else Underway("snapshot.reading", source=self.name),  # others are soon over
         )
         if step := self._was_set():
             void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")

@@ -89,6 +89,7 @@ async def batches(
     since: int | None = None,
     group: str | None = None,
     until_end: bool = False,
+    left: Callable[[int], None] | None = None,
     stop: Stop | None = None,
     window_s: float = WINDOW_S,
     patience_s: float = PATIENCE_S,
@@ -107,6 +108,7 @@ async def batches(
         since: begin with the first event detected at this time (ms UTC) or later.
         group: commit offsets for this group, and go on from them: `from_beginning` and `since` are for its first time.
         until_end: end with the last event that was there at the start.
+        left: hears now and then how many records are to be read until then.
         stop: a request to end; offsets are committed first.
         window_s: how long an event waits for those before it.
         patience_s: how long Kafka may be silent before that is an error.
@@ -117,9 +119,12 @@ async def batches(
     """
     start = Start(from_beginning, since)
     async with Subscription(connection, topics or names.events, start=start, group=group, patience_s=patience_s) as log:
-        reader = _Reader(log, decode, round(window_s * 1000), await log.ends() if until_end else {})
+        ends = await log.ends() if until_end else {}
+        reader = _Reader(log, decode, round(window_s * 1000), ends)
         while not (stop and stop.requested):
             await reader.fill()
+            if left is not None:
+                left(await log.left(ends))
             while taken := reader.take(most):
                 yield [found for _, found in taken]
                 for record, _ in taken:

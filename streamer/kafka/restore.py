@@ -20,6 +20,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.hanging import settled
 from streamer.kafka.span import enter
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
+from streamer.underway import Underway
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
@@ -123,10 +124,11 @@ async def _settled(connection: Connection, at: TopicPartition) -> None:
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
     """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
     rows: dict[bytes, bytes] = {}
-    position = -1
+    position, underway = -1, Underway("state.reading", topic=at.topic, partition=at.partition, end=end)
     while position < end:
         async with asyncio.timeout(SILENCE_LIMIT_S):
             position = await _read_on(consumer, at, position, rows)
+        underway.tell(offset=position, rows=len(rows))
     return rows
 
 

@@ -155,6 +155,11 @@ class Subscription:
         places = [(await self._position(lane), ends.get(lane, 0)) for lane in self._lanes]
         return self._joined and all(position is not None and position >= end for position, end in places)
 
+    async def left(self, ends: Mapping[TopicPartition, int]) -> int:
+        """How many offsets lie between what is done with and `ends`, as far as it is known."""
+        done = {lane: await self._reached(lane) for lane in self._lanes}
+        return sum(max(0, ends.get(lane, 0) - at) for lane, at in done.items() if at is not None)
+
     # Keeping on...
 
     async def tend(self) -> None:

@@ -9,7 +9,7 @@ It must never write, join a group, or open a transactional id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
@@ -25,6 +25,7 @@ from streamer.kafka.restore import restore
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import extent, records
 from streamer.kafka.topics import Names
+from streamer.output.progress import Progress
 from streamer.registry import Registry
 from streamer.state import SourceState
 from streamer.verify.compare import Comparison, Shown
@@ -33,8 +34,6 @@ from streamer.verify.told import REPORTS, Tiles, Topics
 from streamer.wire.decoding import Decoder, Undecodable
 
 ASKED: Final = 500  # tokens that are asked for by Moid, of those that a list lacks
-
-Progress = Callable[[str, int, int | None], None]  # what is done, how much of it, of how much
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import time
 from array import array
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,12 @@ def _environ(bootstrap: str, prefix: str, **more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _started(environ: dict[str, str], folder: Path, *options: str, out: Any = PIPE) -> AsyncIterator[Process]:
+async def _started(
+    environ: dict[str, str], folder: Path, *options: str, out: Any = PIPE, err: Any = PIPE
+) -> AsyncIterator[Process]:
     """The running command; gone when the block ends."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *options, cwd=folder, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=PIPE
+        *COMMAND, *options, cwd=folder, env=environ, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=err
     )
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -163,6 +166,30 @@ async def test_a_terminal_gets_colours_and_no_others(kafka: kafka.Given, prefix:
     assert "\x1b[32mcreated" in shown
     assert "\\u001b[31m[bold]x" in shown
     assert "\x1b[31m" not in shown
+
+
+async def test_who_writes_a_file_sees_how_far_it_is(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
+    """To the end of all: a bar on the terminal that ends full, and what there is to say; the file has lines alone."""
+    ours, theirs = pty.openpty()
+    environ = _environ(kafka.bootstrap, prefix, TERM="xterm", COLUMNS="120")
+    options = ("--from-beginning", "--until-end", "--output", "ndjson")
+    async with feed(kafka.bootstrap, prefix) as writer:
+        await writer.write(*events(range(5, 305)))
+        with (tmp_path / "out").open("wb") as file:
+            async with _started(environ, tmp_path, *options, out=file, err=theirs):
+                os.close(theirs)
+                shown = b""
+                with suppress(OSError):  # a terminal's way to say that it is closed
+                    while read := await asyncio.to_thread(os.read, ours, 65536):
+                        shown += read
+    os.close(ours)
+
+    found = {(int(done), int(most)) for done, most in re.findall(rb"(\d+)/(\d+)", shown)}
+    assert max(done for done, _ in found) == max(most for _, most in found) >= 300
+    assert b"reading records" in shown
+    assert b"prod begins with sequence 5 here" in shown
+    lines = (tmp_path / "out").read_bytes().splitlines()
+    assert [json.loads(line)["sequence"] for line in lines] == list(range(5, 305))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
