@@ -90,8 +90,8 @@ async def test_every_client_has_the_new_password(owned_broker: OwnedBroker, tmp_
 async def _hang_up(*broken: Any) -> None:
     for wire in broken:
         wire._writer.transport.abort()
-    while any(wire.connected() for wire in broken):
-        await asyncio.sleep(0)  # noqa: ASYNC110 - its client hears of it in a turn of its own
+    while any(wire.connected() for wire in broken):  # noqa: ASYNC110 - its client hears of it in a turn of its own
+        await asyncio.sleep(0)
 
 
 def _set_password(broker: Broker, user: str, word: str) -> None:
