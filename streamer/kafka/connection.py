@@ -13,6 +13,11 @@ users says the same, so it is `Unready`: said, and tried again.
 Question: what is told where a right is missing? Choice: who we are to Kafka, which of the command's own rights
 (`rights`) is missing, and the command that grants it. A connection carries the rights of the command it was made for.
 
+Question: a password or certificate is replaced while clients live. Choice: new ones are built with what the files hold
+then (`renewed`); those that live on are given it before each read and each transaction, for the connections that they
+still will open. Left alone, aiokafka tries the old password for ever and tells its log only: a member of a group was
+gone for the broker and did not know it. Rejected: to build them anew, which is a restore for each lane.
+
 Question: which profile has the demo's embedded broker? Choice: `to_embedded`. It has no topic administration (topics
 come by themselves, with 4 partitions) and writes control batches without a checksum, so checking them is off there and
 only there.
@@ -21,13 +26,10 @@ only there.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -40,18 +42,15 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-from cryptography import x509
 
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, StreamerError, Unready
 from streamer.kafka import causes, rights
-from streamer.kafka.bearer import Bearer
 from streamer.kafka.rights import Denied, Right
-from streamer.renewed import Renewed
+from streamer.kafka.security import ANONYMOUS, Renewals, known_as, security
 
 CLIENT_ID: Final = "streamer"
 EMBEDDED_PARTITIONS: Final = 4  # of every topic the embedded broker makes
-ANONYMOUS: Final = "ANONYMOUS"  # as Kafka calls who did not say
 FORBIDDEN: Final = (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
@@ -76,7 +75,7 @@ class Connection:
     Attributes:
         bootstrap: `host:port` of one or more brokers.
         options: what every aiokafka client takes for security; may hold secrets, so it is not printed.
-        renewed: more of them, made of files, which each new client takes as they are then.
+        renewed: more of them, made of files, which each new client takes as they are then, and one that lives on too.
         embedded: the demo's broker; see the module.
         user: who we are to Kafka, as far as we know; asked when a right is missing.
         needs: the rights of the command it was made for.
@@ -84,7 +83,7 @@ class Connection:
 
     bootstrap: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    renewed: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False)
+    renewed: Renewals = field(default_factory=dict, repr=False)
     embedded: bool = False
     user: Callable[[], str] = field(default=lambda: ANONYMOUS, repr=False)
     needs: tuple[Right, ...] = ()
@@ -96,15 +95,8 @@ class Connection:
         Raises:
             Misconfigured: a certificate, key or password file cannot be read or used; the message names its key.
         """
-        options: dict[str, Any] = {"security_protocol": settings.security_protocol}
-        renewed: dict[str, Callable[[], Any]] = {}
-        if settings.security_protocol in ("SSL", "SASL_SSL"):
-            renewed["ssl_context"] = Renewed("kafka.ssl", partial(_tls_files, settings), lambda _: _tls(settings))
-        if settings.security_protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
-            options |= _sasl(settings)
-        if settings.sasl_username is not None:
-            renewed["sasl_plain_password"] = _secret(settings, "sasl_password")
-        return cls(settings.bootstrap_servers, options, renewed, user=_user(settings, options), needs=needed)
+        options, renewed = security(settings)
+        return cls(settings.bootstrap_servers, options, renewed, user=known_as(settings, options), needs=needed)
 
     @classmethod
     def to_embedded(cls, bootstrap: str) -> Connection:
@@ -113,7 +105,7 @@ class Connection:
 
     def producer(self, **options: Any) -> AIOKafkaProducer:
         """A producer that is not started; only `streamer.kafka.writer` may ask for one."""
-        return AIOKafkaProducer(**self._client, **options)
+        return _Producer(self.renewed, **self._client, **options)
 
     def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
         """A consumer that is not started: read_committed, and offsets are committed only when we say so."""
@@ -122,7 +114,7 @@ class Connection:
             "enable_auto_commit": False,
             "check_crcs": not self.embedded,
         }
-        return AIOKafkaConsumer(*topics, **self._client | defaults | options)
+        return _Consumer(self.renewed, *topics, **self._client | defaults | options)
 
     def admin(self, **options: Any) -> AIOKafkaAdminClient:
         """An administrator that is not started."""
@@ -186,6 +178,44 @@ class Connection:
         return ", ".join(self.bootstrap)
 
 
+# Clients that live long...
+
+
+class _Consumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka is half typed
+    """Opens its later connections with the secrets of then."""
+
+    def __init__(self, renewed: Renewals, *topics: str, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self._renewed = renewed
+
+    async def getmany(self, *partitions: Any, **options: Any) -> Any:
+        """What every room that keeps a consumer calls all the time."""
+        _renew(self._client, self._renewed)
+        return await super().getmany(*partitions, **options)
+
+
+class _Producer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka is half typed
+    """Opens its later connections with the secrets of then."""
+
+    def __init__(self, renewed: Renewals, **options: Any) -> None:
+        super().__init__(**options)
+        self._renewed = renewed
+
+    async def begin_transaction(self) -> None:
+        """What comes before whatever is written."""
+        _renew(self.client, self._renewed)
+        await super().begin_transaction()
+
+
+def _renew(client: AIOKafkaClient, renewed: Renewals) -> None:
+    """What it was built with, as it is now; aiokafka looks at it whenever it opens a connection."""
+    for name, value in renewed.items():
+        setattr(client, f"_{name}", value())
+
+
+# What went wrong...
+
+
 def denial(error: Exception, doing: str) -> Denied | None:
     """What Kafka forbids by an error; None where it says something else."""
     if isinstance(error, Denied):
@@ -225,80 +255,3 @@ def _listening() -> Iterator[list[logging.LogRecord]]:
         for record in records:
             record.gathered = False
             logging.getLogger(record.name).handle(record)
-
-
-def _user(settings: KafkaSettings, options: Mapping[str, Any]) -> Callable[[], str]:
-    """Who we are to Kafka, unless its `principal.builder.class` or mapping rules say otherwise."""
-    if settings.security_protocol == "SSL" and settings.ssl_cert_file is not None:
-        certificate = settings.ssl_cert_file
-        return lambda: _subject(certificate)
-    bearer = options.get("sasl_oauth_token_provider")
-    if isinstance(bearer, Bearer):
-        return lambda: bearer.subject
-    return lambda: settings.sasl_username or ANONYMOUS
-
-
-def _subject(certificate: Path) -> str:
-    """The name in a certificate, as Kafka's default has it."""
-    try:
-        return x509.load_pem_x509_certificate(certificate.read_bytes()).subject.rfc4514_string()
-    except (OSError, ValueError):
-        return f"the subject of {certificate}"
-
-
-def _secret(settings: KafkaSettings, name: str) -> Renewed[str, str]:
-    """A secret that the mechanism needs, so that it is given."""
-    return Renewed(f"kafka.{name}", lambda: settings.secret(name, "kafka.") or "", str)
-
-
-def _tls_files(settings: KafkaSettings) -> tuple[bytes | str | None, ...]:
-    """What stands in all files that `_tls` uses: while it is the same, clients share one context (a megabyte)."""
-    files = (settings.ssl_ca_file, settings.ssl_cert_file, settings.ssl_key_file)
-    return *map(_bytes, files), settings.secret("ssl_key_password", "kafka.")
-
-
-def _bytes(file: Path | None) -> bytes | None:
-    """None also where it cannot be read: `_tls` says why."""
-    try:
-        return file.read_bytes() if file else None
-    except OSError:
-        return None
-
-
-def _tls(settings: KafkaSettings) -> ssl.SSLContext:
-    """The system's authorities, or `ssl_ca_file` alone; a client certificate if one is given."""
-    context = _trusting(settings.ssl_ca_file)
-    context.check_hostname = settings.ssl_check_hostname
-    if settings.ssl_cert_file is not None:
-        # without a password OpenSSL would ask the terminal for the one of an encrypted key
-        password = settings.secret("ssl_key_password", "kafka.") or ""
-        try:
-            context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password)
-        except (OSError, ValueError) as error:
-            raise Misconfigured(
-                f"kafka.ssl_cert_file {settings.ssl_cert_file}, kafka.ssl_key_file {settings.ssl_key_file}: {error}",
-                hint="give a PEM certificate with its chain, its PEM key, and kafka.ssl_key_password_file if encrypted",
-            ) from error
-    return context
-
-
-def _trusting(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError) as error:
-        raise Misconfigured(
-            f"kafka.ssl_ca_file {ca_file}: {error}", hint="give a PEM file with the authorities to trust"
-        ) from error
-
-
-def _sasl(settings: KafkaSettings) -> dict[str, Any]:
-    """Which of these are needed by which mechanism was checked when the configuration was read."""
-    if settings.sasl_mechanism == "OAUTHBEARER":
-        bearer = Bearer(
-            url=settings.sasl_oauth_token_url or "",
-            client_id=settings.sasl_oauth_client_id or "",
-            client_secret=_secret(settings, "sasl_oauth_client_secret"),
-            scope=settings.sasl_oauth_scope,
-        )
-        return {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": bearer}
-    return {"sasl_mechanism": settings.sasl_mechanism, "sasl_plain_username": settings.sasl_username}

@@ -17,6 +17,7 @@ from streamer.demo.credentials import ApiKey, Credentials
 from streamer.demo.simulator import Simulator
 from streamer.errors import Misconfigured, Rejected
 from streamer.intersight.source import IntersightSource
+from streamer.renewed import Renewed
 from streamer.serving import serve
 from tests.demo.stage import Clock, still
 from tests.intersight.stage import Naps
@@ -109,16 +110,14 @@ async def test_the_next_request_has_the_new_key(
 
 def test_a_file_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None:
     """What counts is the content: a copy may keep the time, and a clock's tick may be long."""
-    account, file = Turned(), tmp_path / "secret"
+    file = tmp_path / "secret"
     file.write_text("first!")
     at = file.stat().st_mtime_ns
-    secret = account.source("http://x", oauth={"client_id": "id", "client_secret_file": str(file)})
-    credential = secret._rights._credential
-    assert credential is not None
+    secret = Renewed("secret", file.read_text, str)
     file.write_text("second")
     os.utime(file, ns=(at, at))
 
-    assert credential._client_secret() == "second"
+    assert secret() == "second"
 
 
 async def test_what_cannot_be_used_keeps_the_old_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

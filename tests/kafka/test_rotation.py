@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka.connection import Connection
+from streamer.kafka.hard_close import wires
+from streamer.kafka.writer import Writer
 from streamer.serving import serve
+from tests.conftest import OwnedBroker
 from tests.intersight.stage import Script, said
+from tests.kafka.stage import make, record, values
 from tests.kafka.test_connection import brokers, connection, file
 from tests.services.kafka import Broker, admin
 from tests.services.tls import self_signed
@@ -36,27 +44,61 @@ def kept(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(r.getMessage(), vars(r)["fields"]["key"]) for r in caplog.records if r.getMessage().startswith("secret.")]
 
 
-async def test_the_next_client_has_the_new_password(guarded: Broker, tmp_path: Path) -> None:
-    """A password changed in Kafka refuses new clients until its file is changed too; an empty one changes nothing."""
-    word = file(tmp_path / "word", "dave-word")
-    _set_password(guarded, "dave", "dave-word")
-    login = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "dave", "sasl_password_file": word}
-    way = connection(guarded.at("SASL_PLAINTEXT"), security_protocol="SASL_PLAINTEXT", **login)
-    assert await brokers(way) == 1
+@asynccontextmanager
+async def lasting(way: Connection, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, Writer]]:
+    """A consumer and a writer that are at work."""
+    consumer = way.consumer()
+    writer = Writer(way, "w", topics=[topic], compression="zstd", timeout_s=20.0)
+    try:
+        await consumer.start()
+        consumer.assign([TopicPartition(topic, 0)])
+        await writer.open()
+        await writer.commit([record(topic)])
+        yield consumer, writer
+    finally:
+        await consumer.stop()
+        await writer.close()
 
-    _set_password(guarded, "dave", "another-word")
-    with pytest.raises(Unready, match="SaslAuthenticationFailed"):
-        await brokers(way)
-    file(word, "another-word")
-    assert await brokers(way) == 1
-    file(word, "")
-    assert await brokers(way) == 1
+
+async def test_every_client_has_the_new_password(owned_broker: OwnedBroker, tmp_path: Path) -> None:
+    """A password changed in Kafka refuses what connects, new clients and those that live on, until its file changes.
+
+    A file that is empty then changes nothing.
+    """
+    broker = owned_broker(users={"admin": "admin-word", "dave": "dave-word"})
+    await make(broker.bootstrap, "t")
+    word = file(tmp_path / "word", "dave-word")
+    login: dict[str, Any] = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "dave", "sasl_password_file": word}
+    way = connection(broker.at("SASL_PLAINTEXT"), security_protocol="SASL_PLAINTEXT", **login)
+    async with lasting(way, "t") as (consumer, writer):
+        _set_password(broker, "dave", "another-word")
+        with pytest.raises(Unready, match="SaslAuthenticationFailed"):
+            await brokers(way)
+        file(word, "another-word")
+        assert await brokers(way) == 1
+        file(word, "")
+        assert await brokers(way) == 1
+
+        await _hang_up(*consumer._client._conns.values(), *wires(writer._producer))
+        await consumer.getmany(timeout_ms=1)
+        assert await consumer.topics() == {"t"}
+        await writer.commit([record("t")])
+
+    assert await values(broker.bootstrap, "t") == [b"v", b"v"]
+
+
+async def _hang_up(*broken: Any) -> None:
+    for wire in broken:
+        wire._writer.transport.abort()
+    while any(wire.connected() for wire in broken):  # noqa: ASYNC110 - its client hears of it in a turn of its own
+        await asyncio.sleep(0)
 
 
 def _set_password(broker: Broker, user: str, word: str) -> None:
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
     change = UserScramCredentialUpsertion(user, info, word.encode())
-    for done in admin(broker.bootstrap).alter_user_scram_credentials([change]).values():
+    client = admin(broker.bootstrap)  # its replies come only while it is held
+    for done in client.alter_user_scram_credentials([change]).values():
         done.result(timeout=30)
 
 
