@@ -6,6 +6,7 @@ A machine that cannot run them skips those tests with one sentence that says wha
 from __future__ import annotations
 
 import contextlib
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,6 +35,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             registry.installed()
         if "other_registry" in named:
             franz.installed()
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> Iterator[None]:
+    """A command says how much its process logs; here one process runs all of them, and each test hears what it may."""
+    loggers = [logging.getLogger(), logging.getLogger("streamer")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session", name="kafka_jars")

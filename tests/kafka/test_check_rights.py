@@ -64,7 +64,7 @@ async def test_topics_that_may_not_be_made(guarded: Broker, prefix: str) -> None
     told = await asked(guarded, prefix)
 
     assert told["topics"].outcome == "failed"
-    assert "grant Create" in told["topics"].hint
+    assert "--operation Create" in told["topics"].hint
     assert told["right to write"].outcome == "not tried"
 
 
