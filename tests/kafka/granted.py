@@ -129,8 +129,7 @@ class Deployment:
             "STATE_PARTITIONS": "1",
             "GROUP": self.settings.group,
         }
-        told = {f"STREAMER_KAFKA__{key}": value for key, value in kafka.items()}
-        return told | {"STREAMER_SOURCES__0__REPLICA_LAG": "1s"}
+        return {f"STREAMER_KAFKA__{key}": value for key, value in kafka.items()}
 
     async def prepare(self, command: str) -> None:
         """Topics and records, as far as they are not the command's to make."""
@@ -160,7 +159,8 @@ class Deployment:
     async def process(self, command: str, folder: Path) -> AsyncIterator[Process]:
         """The command, started."""
         around = Around(self.broker.at("SASL_PLAINTEXT"), "http://127.0.0.1:1", self.prefix, self.all_topic)
-        async with installed(around, folder, tokens=3, acts_per_second=0, environ=self.environ()) as here:
+        environ = self.environ() | {"STREAMER_SOURCES__0__REPLICA_LAG": "1s"}  # as long as a difference has to stand
+        async with installed(around, folder, tokens=3, acts_per_second=0, environ=environ) as here:
             process = here.process
             if command != "run":
                 process = Process(*CALLS[command], folder=folder, environ=process.environ)
