@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import pty
 import random
 import re
@@ -86,6 +87,11 @@ async def moids(environ: Mapping[str, str], *arguments: str) -> list[str]:
     return [row["moid"] for row in await rows(environ, *arguments)]
 
 
+def _as_on_a_terminal() -> None:
+    """A run of tests in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def process(
     environ: Mapping[str, str], *arguments: str, stdout: int = subprocess.PIPE
@@ -99,6 +105,7 @@ async def process(
         stdout=stdout,
         stderr=subprocess.PIPE,
         limit=2**20,
+        preexec_fn=_as_on_a_terminal,
     )
     try:
         async with asyncio.timeout(60):
