@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import pty
 import random
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
