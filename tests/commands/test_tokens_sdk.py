@@ -6,7 +6,6 @@ every time; its number is told if something differs.
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,6 @@ from tests.commands.accounts import NAMES, Environ, accounts, rows, world
 TOKENS = 300
 QUOTE = "'"
 SIGNS = {"": "eq", ">": "gt", ">=": "ge", "<": "lt", "<=": "le"}
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("intersight") is None,
-    reason="the official SDK is not installed (`pip install intersight`)",
-)
 
 Call = tuple[tuple[str, ...], str]  # what the command is asked, and the filter that means the same
 
