@@ -1,4 +1,4 @@
-"""The official SDK takes 371 MB: its test is one for where it is installed (`pip install intersight`), as README says."""
+"""The official SDK takes 371 MB: its test is for where it is installed (`pip install intersight`), see README."""
 
 from importlib.util import find_spec
 
