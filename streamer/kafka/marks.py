@@ -30,13 +30,16 @@ from aiokafka.errors import (
     KafkaError,
     LeaderNotAvailableError,
     NodeNotReadyError,
+    TransactionalIdAuthorizationFailed,
     for_code,
 )
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
+from streamer.kafka import rights
 from streamer.kafka.connection import Connection
+from streamer.kafka.rights import Denied
 
 ENDS: Final = {"PrepareCommit": True, "CompleteCommit": True, "PrepareAbort": False, "CompleteAbort": False}
 NEVER_HEARD_OF: Final = 105  # TRANSACTIONAL_ID_NOT_FOUND
@@ -127,6 +130,8 @@ async def _last_end(client: AIOKafkaClient, transactional_id: str) -> End | None
             return await _asked(client, transactional_id)
         except IncompatibleBrokerVersion:
             return None
+        except TransactionalIdAuthorizationFailed as error:
+            raise Denied(rights.WRITE, rights.TRANSACTIONS, [transactional_id]) from error
         except KafkaError as error:
             if not error.retriable:
                 raise
