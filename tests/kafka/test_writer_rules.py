@@ -14,7 +14,7 @@ import pytest
 from aiokafka import TopicPartition
 from confluent_kafka.admin import AclOperation, ResourceType
 
-from streamer.errors import Doubt, Fenced
+from streamer.errors import Doubt, Fenced, Misconfigured
 from streamer.kafka.connection import Connection
 from streamer.kafka.writer import Outgoing, Writer
 from tests.kafka.stage import (
@@ -169,7 +169,7 @@ async def _after_a_denial(guarded: Broker, prefix: str, kind: type[Writer]) -> l
     let_alice(guarded, ResourceType.TOPIC, others, AclOperation.DESCRIBE)
     one = kind(alice(guarded), prefix, compression="none", timeout_s=20.0, topics=[mine, others])
     await one.open()
-    with pytest.raises(Doubt, match="TopicAuthorizationFailed"):
+    with pytest.raises(Misconfigured, match=f"User:alice lacks Write on topic {others}"):
         await one.commit([record(mine, b"ABORTED"), record(others, b"ABORTED")])
     if not one.is_open:
         await one.open()
