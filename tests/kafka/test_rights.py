@@ -72,15 +72,14 @@ def _deployed(guarded: Broker) -> Iterator[dict[tuple[str, Deployment], Deployme
 async def deployment_of(
     deployed: dict[tuple[str, Deployment], Deployment], broker: Broker, command: str, layout: Deployment
 ) -> Deployment:
-    """One that is laid out so; a command that makes topics gets a new one each time, one that writes has work to do."""
+    """One that is laid out so; a command that makes topics gets a new one each time, and a relay, for its group."""
     key = (command, layout)
-    if key not in deployed or layout.create:
+    new = layout.create or command == "relay"
+    if key not in deployed or new:
         made = replace(layout, broker=broker, prefix=f"t-{uuid.uuid4().hex[:12]}")
         await made.prepare(command)
-        deployed[(command, made) if layout.create else key] = made
+        deployed[(command, made) if new else key] = made
         return made
-    if command == "relay":
-        await deployed[key].write()  # else there is nothing to be done
     return deployed[key]
 
 
