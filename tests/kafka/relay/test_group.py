@@ -76,8 +76,10 @@ async def test_members_of_other_topics_do_not_mix(kafka: Given, prefix: str) -> 
     """Two that read different topics under one name: each gets all of its own, and nothing of the other's."""
     bench = Bench(kafka.bootstrap, prefix, partitions=2)
     await make(bench.bootstrap, bench.names.created, bench.names.modified, partitions=2)
-    async with member(bench, bench.names.created) as one, member(bench, bench.names.modified) as two:
-        first, second = await shares([one, two], 4)
+    async with member(bench, bench.names.created) as one:
+        (await one.share()).released.set()
+        async with member(bench, bench.names.modified) as two:
+            first, second = await shares([one, two], 4)
 
     assert {at.topic for lane in first.lanes.values() for at in lane} == {bench.names.created}
     assert {at.topic for lane in second.lanes.values() for at in lane} == {bench.names.modified}
