@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streamer.state import Hold
+from streamer.state import Hold, SourceState
 from streamer.status.recent import Recent
 from streamer.status.tally import Tally
 from streamer.wire.jsonform import rfc3339
@@ -61,6 +61,18 @@ class SourceHealth:
     unknown: int = 0
     configured: bool = True
     hold: Hold | None = None
+
+    def show(self, state: SourceState | None) -> None:
+        """Tell what a state says from now on; nothing while it is not known, or of a source that has none."""
+        if state is None or state.row is None:
+            return
+        row = state.row
+        self.epoch, self.last_sequence = row.epoch, row.last_sequence
+        self.tokens = sum(token.known for token in state.tokens.values())
+        if row.complete:
+            self.last_accepted_at = row.complete.accepted_at
+        self.hold = row.hold
+        self.held, self.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
 
     def age_s(self, now: int) -> float:
         """Seconds from the last accepted poll to `now` (ms UTC); of a source never read: since this worker took it."""

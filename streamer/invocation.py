@@ -16,6 +16,13 @@ import click
 from streamer.config import Settings, load
 
 DEFAULT_FILE = Path("streamer.yaml")
+OUTPUT = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person or a program.",
+)
 
 
 @dataclass(frozen=True, slots=True)

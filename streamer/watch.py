@@ -29,7 +29,6 @@ from streamer.judging.judgement import Look
 from streamer.log import say
 from streamer.pace import Crowded, Pace, Place, kind_of
 from streamer.report import Report
-from streamer.state import SourceState
 from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
@@ -127,7 +126,7 @@ class Watch:
         """The source is ready once its state is known; its page shows what the state says."""
         health = self._health
         self._board.missing.pop(health.source, None)
-        self._show(self._cycle.state)
+        self._health.show(self._cycle.state)
         say(
             "source.restored",
             source=health.source,
@@ -146,17 +145,6 @@ class Watch:
             detail=report.detail,
             hint="if its configuration was not changed on purpose, give all workers of the group the same file",
         )
-
-    def _show(self, state: SourceState | None) -> None:
-        if state is None or state.row is None:
-            return
-        health, row = self._health, state.row
-        health.epoch, health.last_sequence = row.epoch, row.last_sequence
-        health.tokens = sum(token.known for token in state.tokens.values())
-        if row.complete:
-            health.last_accepted_at = row.complete.accepted_at
-        health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
-        health.hold = row.hold
 
     async def _obey(self) -> None:
         """Let commands act and say how each was answered; one line when they cannot be heard, and when they can again.
@@ -179,7 +167,7 @@ class Watch:
 
     def _tell(self, report: Report) -> None:
         """One line for a poll that changed something, or whose reason to be rejected is a new one."""
-        self._show(self._cycle.state)
+        self._health.show(self._cycle.state)
         self._health.last_verdict, self._health.last_reason = report.verdict, report.reason
         changed = report.created or report.modified or report.deleted
         if report.verdict == "rejected":

@@ -23,7 +23,7 @@ from streamer.checks.schemas import RegistryChecks
 from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.errors import CheckFailed
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, takes_config
 from streamer.output.printable import printable
 
 EXAMPLES = """\b
@@ -37,13 +37,7 @@ WIDEST: Final = max(map(len, COLOURS))
 
 @click.command("check", short_help="Does every edge work? Before the service starts, or beside it.", epilog=EXAMPLES)
 @click.option("--offline", is_flag=True, help="Only the configuration, with the keys and files that it names.")
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For a person or a program.",
-)
+@OUTPUT
 @takes_config
 def command(invocation: Invocation, *, offline: bool, output: str) -> None:
     """Prove that everything works that the service needs; each line with the time it took and what to change.

@@ -17,7 +17,7 @@ import asyncio
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -32,16 +32,16 @@ from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.control import Command, Held
 from streamer.errors import CheckFailed, Misconfigured
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
-from streamer.kafka.restore import restore
+from streamer.kafka.restore import known
 from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names
 from streamer.output import lines
 from streamer.output.printable import printable
 from streamer.settings import quantities
-from streamer.state import Answer, SourceState
+from streamer.state import Answer
 from streamer.wire.jsonform import rfc3339
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
@@ -92,13 +92,7 @@ Examples:
 """,
 )
 @SOURCE
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For a person or a program.",
-)
+@OUTPUT
 @takes_config
 def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
     """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
@@ -181,24 +175,15 @@ async def _held(
     """
     names = Names(settings.kafka.topic_prefix)
     there = await homes(connection, names, ordering=ordering)
-    found = await _known(connection, names, range(there.state) if source is None else (there.of(source),))
+    found = await known(connection, names.state, range(there.state) if source is None else (there.of(source),))
     if source is not None and source not in found:
-        found = await _known(connection, names, range(there.state))
+        found = await known(connection, names.state, range(there.state))
         raise Misconfigured(
             f"--source {source!r} is given; {names.state} knows {', '.join(sorted(found)) or 'no source yet'}",
             hint="a source is known once it was polled; check its name, and kafka.topic_prefix",
         )
     holds = [Held.of(name, state) for name, state in found.items() if source in (None, name)]
     return there, sorted((held for held in holds if held), key=lambda held: held.source)
-
-
-async def _known(connection: Connection, names: Names, partitions: Iterable[int]) -> dict[str, SourceState]:
-    """The sources that were polled, whose state stands in these partitions."""
-    found: dict[str, SourceState] = {}
-    for number in partitions:
-        restored = await restore(connection, names.state, number, None, owned=False)
-        found |= {name: one.state for name, one in restored.items() if one.state.row is not None}
-    return found
 
 
 # Ordering...

@@ -21,19 +21,12 @@ from rich.text import Text
 
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, takes_config
 from streamer.output.printable import printable
 from streamer.registry import Registry, schemas_of, subjects_of
 from streamer.wire import avsc
 from streamer.wire.compatibility import FAILING, compared
 
-OUTPUT = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For a person or a program.",
-)
 Rows = list[dict[str, Any]]
 Question = Callable[[RegistrySettings, dict[str, str]], Coroutine[Any, Any, Rows]]  # schema names by subject -> rows
 

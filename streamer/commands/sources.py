@@ -28,11 +28,11 @@ from streamer.config import Settings
 from streamer.control import Command
 from streamer.errors import CheckFailed, StreamerError
 from streamer.health import SourceHealth
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes, order
 from streamer.kafka.owners import owners
-from streamer.kafka.restore import restore
+from streamer.kafka.restore import known
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
@@ -54,14 +54,6 @@ COLUMNS: Final = (
     "healthy",
 )
 REPORTS_MS: Final = 3_600_000  # reports older than this are not read: there may be one a second
-
-OUTPUT = click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For a person or a program.",
-)
 
 
 @click.group(
@@ -151,11 +143,7 @@ async def _states(settings: Settings, doing: str) -> tuple[Homes, dict[str, Sour
     """By source, all that the state knows, and where commands go."""
     connection, names = _connection(settings, doing), Names(settings.kafka.topic_prefix)
     there = await homes(connection, names, ordering=doing == ORDERING)
-    found: dict[str, SourceState] = {}
-    for number in range(there.state):
-        restored = await restore(connection, names.state, number, None, owned=False)
-        found |= {name: one.state for name, one in restored.items() if one.state.row}
-    return there, found
+    return there, await known(connection, names.state, range(there.state))
 
 
 async def _rows(settings: Settings) -> list[dict[str, Any]]:
@@ -175,12 +163,7 @@ async def _rows(settings: Settings) -> list[dict[str, Any]]:
 def _health(name: str, state: SourceState, owner: str | None, interval_s: float) -> SourceHealth:
     """What the state says of one; a source that is not configured here has no interval, and is not healthy."""
     health = SourceHealth(name, owner or "", interval_s, 0)
-    row = state.row
-    if row is not None:
-        health.epoch, health.last_sequence = row.epoch, row.last_sequence
-        health.tokens = sum(token.known for token in state.tokens.values())
-        health.last_accepted_at = row.complete.accepted_at if row.complete else None
-        health.held, health.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
+    health.show(state)
     return health
 
 

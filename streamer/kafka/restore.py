@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -75,6 +75,19 @@ async def restore(
         raise Misconfigured(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint) from error
     named = owns.keys() | tokens.keys() | users.keys() if sources is None else sources
     return {source: _restored(owns.get(source), tokens[source], users[source]) for source in named}
+
+
+async def known(connection: Connection, topic: str, partitions: Iterable[int]) -> dict[str, SourceState]:
+    """By name, all sources that have a row of their own in these partitions, which stay whosever they are.
+
+    Raises:
+        Unready, Misconfigured: as `restore`.
+    """
+    found: dict[str, SourceState] = {}
+    for number in partitions:
+        restored = await restore(connection, topic, number, None, owned=False)
+        found |= {name: one.state for name, one in restored.items() if one.state.row is not None}
+    return found
 
 
 def _restored(own: tuple[bytes, SourceRow] | None, tokens: dict[str, TokenRow], users: dict[str, UserRow]) -> Restored:

@@ -21,7 +21,7 @@ from streamer.intersight.source import IntersightSource
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import homes
 from streamer.kafka.follow import Followed, batches
-from streamer.kafka.restore import restore
+from streamer.kafka.restore import known
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import extent, records
 from streamer.kafka.topics import Names
@@ -102,8 +102,8 @@ class Looker:
         found: dict[str, SourceState] = {}
         for number in range(there.state):
             self._progress("reading state partitions", number, there.state)
-            restored = await restore(self._connection, self._names.state, number, None, owned=False)
-            found |= {name: one.state for name, one in restored.items() if name in self._wanted and one.state.row}
+            states = await known(self._connection, self._names.state, (number,))
+            found |= {name: state for name, state in states.items() if name in self._wanted}
         self._progress("reading state partitions", there.state, there.state)
         return found
 
