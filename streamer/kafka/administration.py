@@ -20,6 +20,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import rights
+from streamer.kafka.closing import heeding
 from streamer.kafka.connection import Connection
 from streamer.kafka.rights import Denied
 
@@ -54,7 +55,7 @@ async def asking(connection: Connection, purpose: str, limit_s: float) -> AsyncI
                 await admin.start()
                 yield admin
         finally:
-            await admin.close()
+            await heeding(admin.close())
 
 
 async def brokers(admin: AIOKafkaAdminClient) -> int:

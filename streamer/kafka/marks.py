@@ -38,6 +38,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
 from streamer.kafka import rights
+from streamer.kafka.closing import heeding
 from streamer.kafka.connection import Connection
 from streamer.kafka.rights import Denied
 
@@ -77,7 +78,7 @@ async def ending(connection: Connection, transactional_id: str) -> AsyncIterator
         await client.bootstrap()
         yield Ending(client, await _last_end(client, transactional_id))
     finally:
-        await client.close()
+        await heeding(client.close())
 
 
 class Ending:

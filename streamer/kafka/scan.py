@@ -13,7 +13,7 @@ from typing import Final
 from aiokafka.structs import ConsumerRecord
 
 from streamer.kafka import administration, starts
-from streamer.kafka.closing import close
+from streamer.kafka.closing import close, heeding
 from streamer.kafka.connection import Connection
 from streamer.kafka.starts import Start
 from streamer.kafka.subscription import Subscription, lane_of
@@ -56,7 +56,7 @@ async def extent(connection: Connection, topics: Sequence[str]) -> Extent:
                 found = await administration.described(admin, topics)
     finally:
         await close(scout)
-        await admin.close()
+        await heeding(admin.close())
     ages = {topic: _age_ms(there.settings or {}) for topic, there in found.items()}
     dropped = {(at.topic, at.partition): ages[at.topic] for at, first in begins.items() if first > 0}
     return Extent(sum(ends[at] - begins[at] for at in begins), dropped)

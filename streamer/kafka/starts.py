@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 
 from streamer.errors import Unready
 from streamer.kafka import administration
-from streamer.kafka.closing import close
+from streamer.kafka.closing import close, heeding
 from streamer.kafka.connection import Connection
 
 
@@ -54,7 +54,7 @@ async def _check(connection: Connection, topics: Sequence[str]) -> None:
         await admin.start()
         missing = await administration.missing(admin, topics)
     finally:
-        await admin.close()
+        await heeding(admin.close())
     if missing:
         raise Unready(
             f"these topics do not exist: {', '.join(sorted(missing))}",
