@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -30,7 +32,11 @@ from tests.siem.published import flat
 
 NEED_A_NETWORK: Final = {"d3_fendtag"}  # it downloads what D3FEND is today
 CARRIED: Final = resources.files("sigmalint.data.vendored")  # the linter itself is not used
-SCHEMA: Final = Draft202012Validator(json.loads((CARRIED / "sigma-schema.json").read_text("utf-8")))
+SCHEMAS: Final = {  # as the specification's repository has them: sigma/ORIGIN.md
+    kind: json.loads((Path(__file__).parent / "sigma" / f"sigma-{name}-schema.json").read_text("utf-8"))
+    for kind, name in (("detection", "detection-rule"), ("correlation", "correlation-rules"))
+}
+FORMATS: Final = Draft202012Validator.FORMAT_CHECKER
 SOURCES: Final = hunting.sources()
 CORRELATED: Final = ("03", "04", "06", "11", "12", "13")
 REPORT: Final = {field["name"] for field in json.loads(avro.schema_text(avro.REPORT))["fields"]}
@@ -64,12 +70,32 @@ def __attack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_rule_is_one_by_the_schema(name: str) -> None:
-    """Sigma's published JSON schema of rules has nothing against it; correlations have one of their own, not here."""
-    rules = [rule for rule in yaml.load_all(SOURCES[name], yaml.BaseLoader) if "detection" in rule]
+def test_every_rule_and_correlation_is_one_by_its_schema(name: str) -> None:
+    """The specification's own JSON schemas have nothing against it: types, identities, dates, what must be there."""
+    found = [document for document in yaml.safe_load_all(_dates_as_text(SOURCES[name])) if document]
 
-    assert rules
-    assert [error.message for rule in rules for error in SCHEMA.iter_errors(rule)] == []
+    assert {"correlation" in rule for rule in found} == ({True, False} if name[:2] in CORRELATED else {False})
+    assert [wrong for rule in found for wrong in _wrong(rule)] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("date: 2026", "date: 26"), "does not match"),
+        (("id: 79275d14", "id: 7927514"), "is not a 'uuid'"),
+        (("  timespan: 10m\n", ""), "'timespan' is a required property"),
+        (("level: high", "level: grave"), "is not valid"),
+        (("  type: event_count", "  type: events"), "is not valid"),
+        (("  condition: selection\n", ""), "'condition' is a required property"),
+    ],
+)
+def test_the_schemas_bite(change: tuple[str, str], said: str) -> None:
+    """A rule that breaks the specification is told: the test above is about something."""
+    text = SOURCES["04_burst_for_one_user.yml"]
+
+    assert change[0] in text
+    broken = yaml.safe_load_all(_dates_as_text(text.replace(*change)))
+    assert said in " ".join(wrong for rule in broken for wrong in _wrong(rule))
 
 
 @pytest.mark.usefixtures("_attack")
@@ -131,6 +157,16 @@ def test_secops_loses_the_exception_of_rule_1() -> None:
     (text,) = SecOpsBackend().convert(hunting.parsed(SOURCES["01_unapproved_address.yml"]))
 
     assert 'AND (net.ip_in_range_cidr(client.ip, "10.0.0.0/8")' in text
+
+
+def _dates_as_text(text: str) -> str:
+    """YAML makes a date of an unquoted one; the schemas, which are JSON's, want its text."""
+    return re.sub(r"^date: (\S+)$", r'date: "\1"', text, flags=re.MULTILINE)
+
+
+def _wrong(rule: dict[str, Any]) -> list[str]:
+    schema = SCHEMAS["correlation" if "correlation" in rule else "detection"]
+    return [error.message for error in Draft202012Validator(schema, format_checker=FORMATS).iter_errors(rule)]
 
 
 def _fields(rule: SigmaRule | SigmaCorrelationRule) -> Iterator[str]:
