@@ -2,8 +2,12 @@
 
 `NN_*.yml` are the Sigma rules, numbered as README lists them; they speak of the ECS form (`streamer.siem.ecs`), those
 of service `intersight.oauth_token_snapshots` of the reports' JSON form. `splunk-pipeline.yaml` is a pySigma pipeline
-that names source types and multi-values as Splunk does. `silence.spl` and `silence.esql` tell that a feed is silent:
-they are filled in with the deployment's index and with three of its longest intervals.
+that names source types and multi-values as Splunk does. `silence.*` tell that a feed is silent: they are filled in
+with the deployment's index and with three of its longest intervals.
+
+Question: what of correlations in Sentinel and Google SecOps, whose backends refuse them? Choice: `NN_*.kql`, over the
+tables of `sentinel-table`, and `NN_*.yaral`, over the fields that SecOps extracts from our lines by itself. Each window
+slides, by a join with itself in KQL, and what a collector repeats is counted once.
 
 Question: why `temporal` where a token is created first and used or gone afterwards? Choice: nothing happens to a token
 before it is created, so the order is given; `temporal_ordered` is refused by the backends of Splunk and Elasticsearch.
@@ -16,8 +20,8 @@ from importlib import resources
 from string import Template
 from typing import Final
 
-AS_THEY_ARE: Final = (".yml", ".yaml")
-SEARCHES: Final = (".spl", ".esql")
+FILLED_IN: Final = "silence."
+FILES: Final = (".yml", ".yaml", ".spl", ".esql", ".kql", ".yaral")
 INTERVALS: Final = 3  # without an accepted poll are silence
 
 
@@ -32,10 +36,10 @@ def rules(*, index: str, interval_s: float) -> Mapping[str, str]:
     texts = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if _is_ours(file.name)}
     filled = {"index": index, "silent_s": f"{INTERVALS * interval_s:g}"}
     return {
-        name: Template(texts[name]).substitute(filled) if name.endswith(SEARCHES) else texts[name]
+        name: Template(texts[name]).substitute(filled) if name.startswith(FILLED_IN) else texts[name]
         for name in sorted(texts)
     }
 
 
 def _is_ours(name: str) -> bool:
-    return name.endswith((*AS_THEY_ARE, *SEARCHES))
+    return name.endswith(FILES)

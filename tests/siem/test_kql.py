@@ -1,0 +1,82 @@
+"""The alerts in KQL, for Sentinel's tables: the correlations that the published backend refuses, silence and loss.
+
+Each is read by Microsoft's own reader, which knows the tables' columns and types, and run over recorded events.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.services import kusto, wanted
+from tests.siem import hunting, workspace
+from tests.siem.scenes import RULES, record
+from tests.siem.test_searches import LOST_KQL, TWICE_KQL
+
+SHIPPED: Final = {name: text for name, text in hunting.shipped().items() if name.endswith(".kql")}
+ALERTS: Final = {
+    text.partition("\n")[0].removeprefix("// "): text for name, text in SHIPPED.items() if name[0].isdigit()
+}
+README: Final = {"README: loss": LOST_KQL, "README: what came twice": TWICE_KQL}
+
+
+@pytest.fixture(name="judge", scope="module")
+def _judge() -> Path:
+    return wanted.installed(kusto.judge_installed)
+
+
+def test_every_correlation_has_one() -> None:
+    """What cannot be converted is written, under the number and with the title of its rule."""
+    titles = {name: title for title in ALERTS for name, text in SHIPPED.items() if text is ALERTS[title]}
+
+    assert titles == {f"{name}.kql": rule.title for name, rule in hunting.correlations().items()}
+
+
+@pytest.mark.parametrize("title", ALERTS)
+async def test_the_scene_of_a_rule_fires_it_and_nearly_the_same_does_not(kql: kusto.Engine, title: str) -> None:
+    """It tells what the Sigma rule of its title tells, and is as silent."""
+    told, quiet = [await record(act) for act in (RULES[title].fires, RULES[title].silent)]
+
+    assert workspace.found(kql, ALERTS[title], told.plain, told.reports)
+    assert not workspace.found(kql, ALERTS[title], quiet.plain, quiet.reports)
+
+
+@pytest.mark.parametrize("title", ALERTS)
+async def test_what_a_collector_repeats_is_counted_once(kql: kusto.Engine, title: str) -> None:
+    """Sentinel keeps what comes twice: two deliveries of a quiet scene do not make an alert."""
+    quiet = await record(RULES[title].silent)
+
+    assert not workspace.found(kql, ALERTS[title], quiet.plain * 2, quiet.reports * 2)
+
+
+def test_microsofts_reader_takes_each(judge: Path) -> None:
+    """Grammar, functions, columns and their types: there is nothing that it would have otherwise."""
+    queries = {**SHIPPED, **README}
+
+    assert kusto.judged(judge, workspace.tables(), queries) == {name: [] for name in queries}
+
+
+@pytest.mark.parametrize("flow", [*workspace.flows()], ids=lambda flow: flow[0])
+def test_it_takes_the_transformations_of_the_template(judge: Path, flow: tuple[str, kusto.Columns, str]) -> None:
+    """What makes a stream's records a table's rows is a query too."""
+    stream, columns, query = flow
+
+    assert kusto.judged(judge, {"source": columns}, {stream: query}) == {stream: []}
+
+
+def test_the_reader_bites(judge: Path) -> None:
+    """A query that Sentinel would refuse is told."""
+    wrong = {
+        "whre moid == 'x'": "Query operator expected.",
+        "where event_typ == 'x'": "'event_typ' does not refer to any known column",
+        "where moid > 5": "is not defined for the operand types string and long",
+        "extend x = set_has_elemnt(owners, 1)": "'set_has_elemnt' does not refer to any known function",
+    }
+
+    told = kusto.judged(judge, workspace.tables(), {query: f"{workspace.EVENTS} | {query}" for query in wrong})
+
+    assert {query: any(said in one for one in told[query]) for query, said in wrong.items()} == dict.fromkeys(
+        wrong, True
+    )

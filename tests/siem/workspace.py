@@ -1,0 +1,56 @@
+"""A Log Analytics workspace as `streamer siem sentinel-table` makes it: its tables, and our lines as rows of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from streamer.siem.pipelines import sentinel_table
+from tests.services.kusto import Columns, Engine, Rows
+from tests.siem.renderings import DEPLOYMENTS
+
+KINDS: Final = {"boolean": "bool"}  # a column's type in a template -> in KQL
+EVENTS: Final = sentinel_table.table_of("events")
+REPORTS: Final = sentinel_table.table_of("snapshots")
+TIMES: Final = {EVENTS: "event_time", REPORTS: "finished_at"}
+TEMPLATE: Final = json.loads(sentinel_table.render(DEPLOYMENTS["plain"]))
+
+
+def typed(columns: list[dict[str, str]]) -> Columns:
+    """Columns of a template with KQL's types."""
+    return {column["name"]: KINDS.get(column["type"], column["type"]) for column in columns}
+
+
+def tables() -> dict[str, Columns]:
+    """Those that the template makes."""
+    schemas = (resource["properties"].get("schema") for resource in TEMPLATE["resources"])
+    return {schema["name"]: typed(schema["columns"]) for schema in schemas if schema}
+
+
+def flows() -> Iterator[tuple[str, Columns, str]]:
+    """Each transformation of the rule: its stream, the stream's columns, and the query over `source`."""
+    rule = TEMPLATE["resources"][-1]["properties"]
+    for flow in rule["dataFlows"]:
+        (stream,) = flow["streams"]
+        yield stream, typed(rule["streamDeclarations"][stream]["columns"]), flow["transformKql"]
+
+
+def at(query: str, now_ms: int) -> str:
+    """The query as it is asked at that moment: the clock is an argument."""
+    now = f"datetime({datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec='milliseconds')[:23]}Z)"
+    return re.sub(r"\bago\((\w+)\)", rf"({now} - \1)", query).replace("now()", now)
+
+
+def found(engine: Engine, query: str, events: Rows, reports: Rows) -> list[dict[str, Any]]:
+    """What a query finds in a workspace with these lines; an instant has no zone there, it is UTC."""
+    rows = {EVENTS: events, REPORTS: reports}
+    return engine.run(query, tables(), {name: [_row(line, name) for line in of] for name, of in rows.items()})
+
+
+def _row(line: Mapping[str, Any], table: str) -> dict[str, Any]:
+    told = {**line, "TimeGenerated": line[TIMES[table]]}
+    instants = {name for name, kind in tables()[table].items() if kind == "datetime" and told[name]}
+    return {name: value.rstrip("Z") if name in instants else value for name, value in told.items()}
