@@ -5,12 +5,10 @@ of service `intersight.oauth_token_snapshots` of the reports' JSON form. `splunk
 that names source types and multi-values as Splunk does. `silence.*` tell that a feed is silent: they are filled in
 with the deployment's index and with three of its longest intervals.
 
-Question: what of correlations in Sentinel and Google SecOps, whose backends refuse them? Choice: `NN_*.kql`, over the
-tables of `sentinel-table`, and `NN_*.yaral`, over the fields that SecOps extracts from our lines by itself. Each window
-slides, by a join with itself in KQL, and what a collector repeats is counted once.
-
-Question: why `temporal` where a token is created first and used or gone afterwards? Choice: nothing happens to a token
-before it is created, so the order is given; `temporal_ordered` is refused by the backends of Splunk and Elasticsearch.
+Question: what of Sentinel and Google SecOps? Choice: every alert as KQL, over the tables of `sentinel-table`, and the
+correlations, which SecOps's backend refuses, as YARA-L over the fields that SecOps extracts from our lines by itself.
+Rejected for Sentinel: pySigma's conversion; its backend puts dotted names in quotes, which KQL takes for texts. Windows
+slide, by a join with itself in KQL, and what a collector repeats is counted once.
 """
 
 from __future__ import annotations

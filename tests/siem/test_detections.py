@@ -153,6 +153,13 @@ def test_splunk_is_told_where_to_look_and_what_its_lists_are_called() -> None:
     assert "by _time intersight_source" in outlived
 
 
+def test_kusto_takes_names_for_texts() -> None:
+    """Its backend quotes a dotted name as KQL quotes a text: as long as this is so, the rules are there in KQL too."""
+    (text,) = KustoBackend().convert(hunting.parsed(SOURCES["05_login_network_changed.yml"]))
+
+    assert text.startswith("'event.action' =~ ")
+
+
 def test_secops_loses_the_exception_of_rule_1() -> None:
     """Its backend drops a NOT before a network: README says to put it back by hand, as long as this is so."""
     (text,) = SecOpsBackend().convert(hunting.parsed(SOURCES["01_unapproved_address.yml"]))

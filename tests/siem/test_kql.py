@@ -1,18 +1,20 @@
-"""The alerts in KQL, for Sentinel's tables: the correlations that the published backend refuses, silence and loss.
+"""The alerts in KQL, for Sentinel's tables, silence and loss.
 
 Each is read by Microsoft's own reader, which knows the tables' columns and types, and run over recorded events.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from tests.services import kusto, wanted
 from tests.siem import hunting, workspace
-from tests.siem.scenes import RULES, record
+from tests.siem.scenes import EXTRA, HOUR, RULES, Act, lifetime, record
+from tests.siem.searching import ms
 from tests.siem.test_searches import LOST_KQL, TWICE_KQL
 
 SHIPPED: Final = {name: text for name, text in hunting.shipped().items() if name.endswith(".kql")}
@@ -27,11 +29,14 @@ def _judge() -> Path:
     return wanted.installed(kusto.judge_installed)
 
 
-def test_every_correlation_has_one() -> None:
-    """What cannot be converted is written, under the number and with the title of its rule."""
-    titles = {name: title for title in ALERTS for name, text in SHIPPED.items() if text is ALERTS[title]}
+def test_every_alert_has_one() -> None:
+    """Under the number and with the title of its Sigma rule; what only feeds a correlation has none."""
+    numbers = {rule.title: name[:2] for name, text in hunting.sources().items() for rule in hunting.parsed(text).rules}
+    ours = {
+        text.partition("\n")[0].removeprefix("// "): name[:2] for name, text in SHIPPED.items() if name[0].isdigit()
+    }
 
-    assert titles == {f"{name}.kql": rule.title for name, rule in hunting.correlations().items()}
+    assert ours == {title: numbers[title] for title in hunting.alerts()}
 
 
 @pytest.mark.parametrize("title", ALERTS)
@@ -41,6 +46,34 @@ async def test_the_scene_of_a_rule_fires_it_and_nearly_the_same_does_not(kql: ku
 
     assert workspace.found(kql, ALERTS[title], told.plain, told.reports)
     assert not workspace.found(kql, ALERTS[title], quiet.plain, quiet.reports)
+
+
+@pytest.mark.parametrize("title", EXTRA)
+async def test_another_way_to_do_it_fires_it_too(kql: kusto.Engine, title: str) -> None:
+    """A field that is not there, an address that is none: what is the same is told."""
+    scene = await record(EXTRA[title])
+
+    assert workspace.found(kql, ALERTS[title], scene.plain, scene.reports)
+
+
+@pytest.mark.parametrize("act", [lifetime(HOUR), lifetime(None)], ids=["later", "never"])
+async def test_instants_within_a_token_may_be_numbers(kql: kusto.Engine, act: Act) -> None:
+    """Logstash decodes Avro's instants as integers, which stay such inside a record: rule 9 reads both."""
+    title = "Lifetime Of An Intersight OAuth2 Token Extended In Place"
+    told, quiet = [await record(each) for each in (act, RULES[title].silent)]
+
+    assert workspace.found(kql, ALERTS[title], [with_numbers(line) for line in told.plain], [])
+    assert not workspace.found(kql, ALERTS[title], [with_numbers(line) for line in quiet.plain], [])
+
+
+def with_numbers(line: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it comes from Avro: the instants of its tokens in ms."""
+    tokens = {side: line[side] for side in ("before", "after") if line[side]}
+    counted = {
+        side: {name: ms(value) if value and name.endswith("_time") else value for name, value in token.items()}
+        for side, token in tokens.items()
+    }
+    return {**line, **counted}
 
 
 @pytest.mark.parametrize("title", ALERTS)
