@@ -11,6 +11,7 @@ from typing import Any, Final
 from streamer.siem.pipelines import sentinel_table
 from tests.services.kusto import Columns, Engine, Rows
 from tests.siem.renderings import DEPLOYMENTS
+from tests.siem.shapes import as_json, as_numbers
 
 KINDS: Final = {"boolean": "bool"}  # a column's type in a template -> in KQL
 EVENTS: Final = sentinel_table.table_of("events")
@@ -43,6 +44,23 @@ def flows() -> Iterator[tuple[str, Columns, str]]:
     for flow in rule["dataFlows"]:
         (stream,) = flow["streams"]
         yield stream, typed(rule["streamDeclarations"][stream]["columns"]), flow["transformKql"]
+
+
+def row_of(engine: Engine, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The row that a recorded event becomes: as Logstash sends what it read as Avro, and through the transformation.
+
+    Instants of a column are RFC 3339; those within a record stay the numbers that Logstash makes of them.
+    """
+    _, columns, query = next(flow for flow in flows() if "event_type" in flow[1])
+    sent = {**as_numbers(record), "ls_timestamp": as_json(record["event_time"]).rstrip("Z")}
+    (found,) = engine.run(query, {"source": columns}, {"source": [sent]})
+    return {name: _told(found[name], kind) for name, kind in tables()[EVENTS].items()}
+
+
+def _told(value: Any, kind: str) -> Any:
+    if value is None or kind not in {"datetime", "dynamic"}:
+        return value
+    return json.loads(value) if kind == "dynamic" else as_json(datetime.fromisoformat(value).replace(tzinfo=UTC))
 
 
 def at(query: str, now_ms: int) -> str:
