@@ -5,8 +5,8 @@ of service `intersight.oauth_token_snapshots` of the reports' JSON form. `splunk
 that names source types and multi-values as Splunk does. `silence.*` tell that a feed is silent: they are filled in
 with the deployment's index and with three of its longest intervals.
 
-Question: what of Sentinel and Google SecOps? Choice: every alert as KQL, over the tables of `sentinel-table`, and the
-correlations, which SecOps's backend refuses, as YARA-L over the fields that SecOps extracts from our lines by itself.
+Question: what of Sentinel and Google SecOps? Choice: every alert as KQL, over the tables of `sentinel-table`, and what
+SecOps's backend refuses or spoils as YARA-L, over the fields that SecOps extracts from our lines by itself.
 Rejected for Sentinel: pySigma's conversion; its backend puts dotted names in quotes, which KQL takes for texts. Windows
 slide, by a join with itself in KQL, and what a collector repeats is counted once.
 """

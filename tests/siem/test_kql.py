@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sigma.correlations import SigmaCorrelationType
 
 from tests.services import kusto, wanted
 from tests.siem import hunting, workspace
@@ -21,6 +22,8 @@ SHIPPED: Final = {name: text for name, text in hunting.shipped().items() if name
 ALERTS: Final = {
     text.partition("\n")[0].removeprefix("// "): text for name, text in SHIPPED.items() if name[0].isdigit()
 }
+CORRELATIONS: Final = hunting.correlations()
+ORDERED: Final = {SigmaCorrelationType.TEMPORAL}
 README: Final = {"README: loss": LOST_KQL, "README: what came twice": TWICE_KQL}
 
 
@@ -46,6 +49,15 @@ async def test_the_scene_of_a_rule_fires_it_and_nearly_the_same_does_not(kql: ku
 
     assert workspace.found(kql, ALERTS[title], told.plain, told.reports)
     assert not workspace.found(kql, ALERTS[title], quiet.plain, quiet.reports)
+
+
+@pytest.mark.parametrize("name", CORRELATIONS)
+def test_its_window_and_number_are_those_of_the_sigma_rule(name: str) -> None:
+    """Where a rule counts, it counts as many within as long; else all that it correlates happens within."""
+    rule, text = CORRELATIONS[name], SHIPPED[f"{name}.kql"]
+
+    assert f"+ {rule.timespan.spec}))" in text
+    assert rule.type in ORDERED or f" >= {rule.condition.count}\n" in text
 
 
 @pytest.mark.parametrize("title", EXTRA)
