@@ -101,8 +101,9 @@ Examples:
 def sigma(invocation: Invocation, *, out: Path) -> None:
     """Write the detections into a folder and print their names.
 
-    They are Sigma rules over ECS events, a pySigma pipeline for Splunk, and the alert on a silent feed, which Sigma
-    cannot say, as SPL and ES|QL with this deployment's index and interval.
+    They are Sigma rules over ECS events, a pySigma pipeline for Splunk, the same in KQL for Sentinel's tables, in
+    YARA-L what the backend of Google SecOps cannot convert, and the alert on a silent feed, which Sigma cannot say, as
+    SPL, ES|QL and KQL with this deployment's index and interval.
     """
     settings = _settings(invocation)
     index = Deployment.of(settings).index("snapshots")

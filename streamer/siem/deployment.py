@@ -11,6 +11,10 @@ paths too, for then nothing would run as it is.
 Question: which topics does a collector read that cannot decode what is on the wire? Choice: those that
 `streamer relay` writes (`P.json`, `P.ocsf`, `P.ecs`, `P.snapshots.json`), and the rendering says which command must
 run. Where the wire is JSON already, the topics themselves.
+
+Question: when does a collector read `P.all`? Choice: when the configuration says that the service writes it
+(`kafka.all_topic`). Rejected: to ask Kafka; a rendering is made where Kafka may not be reached, and that the topic is
+there is no sign (`streamer.kafka.choice`).
 """
 
 from __future__ import annotations

@@ -30,9 +30,8 @@ def installed() -> Path:
 class Line:
     """One message as a syslog receiver reads it; `text` is what follows the header."""
 
-    priority: int
     time: str
-    program: str
+    host: str
     process: str
     kind: str
     text: bytes
@@ -46,8 +45,8 @@ def parsed(line: bytes) -> Line:
     """
     found = RFC_5424.fullmatch(line)
     assert found is not None, line[:300]
-    priority, time, _, program, process, kind, text = found.groups()
-    return Line(int(priority), time.decode(), program.decode(), process.decode(), kind.decode(), text)
+    _, time, host, _, process, kind, text = found.groups()
+    return Line(time.decode(), host.decode(), process.decode(), kind.decode(), text)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sigma.backends.sqlite import sqliteBackend
 from sigma.collection import SigmaCollection
+from sigma.correlations import SigmaCorrelationRule
 from sigma.rule import SigmaRule
 
 from streamer.siem import detections
@@ -38,6 +39,16 @@ def sources() -> dict[str, str]:
 def parsed(text: str) -> SigmaCollection:
     """One file's rules; pySigma's own errors are raised."""
     return SigmaCollection.from_yaml(text)
+
+
+def correlations() -> dict[str, SigmaCorrelationRule]:
+    """The rules that correlate others, by the stem of their file's name."""
+    return {
+        name.removesuffix(".yml"): rule
+        for name, text in sources().items()
+        for rule in parsed(text).rules
+        if isinstance(rule, SigmaCorrelationRule)
+    }
 
 
 def service(collection: SigmaCollection, title: str) -> str:

@@ -17,7 +17,7 @@ from tests.services.kafka import Given as Broker
 from tests.services.registry import Given as Schemas
 from tests.siem.published import wrong_in_ecs, wrong_in_ocsf
 
-EVENTS = int(os.environ.get("FOLLOW_EVENTS", "1000"))
+EVENTS = int(os.environ.get("FOLLOW_EVENTS", "500"))
 WRONG = {"ocsf": wrong_in_ocsf, "ecs": wrong_in_ecs}
 COMMAND = [sys.executable, "-m", "streamer", "follow", "--from-beginning", "--until-end", "--output"]
 

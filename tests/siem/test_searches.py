@@ -1,4 +1,4 @@
-"""The searches that are no Sigma rules: silence and loss, in SPL and in ES|QL, over what the cycle wrote."""
+"""The searches that are no Sigma rules: silence and loss, in SPL, ES|QL and KQL, over what the cycle wrote."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from sigma.backends.elasticsearch import ESQLBackend
 from streamer import avro
 from streamer.siem.forms import FORMS
 from streamer.siem.pipelines.otel import REPORTS, SOURCETYPES
-from tests.siem import esql, hunting, searching
+from tests.services.kusto import Engine
+from tests.siem import esql, hunting, searching, workspace
 from tests.siem.scenes import MINUTE, later, login
 from tests.siem.test_readme_siem import SECTION
 from tests.truth.model import INTERVAL_MS, Play, playing
 
 SHIPPED: Final = hunting.shipped()
 TOLD: Final = [
-    found.replace("\\|", "|") for found in re.findall(r"`((?:FROM |sourcetype=).*?)`(?: \||$)", SECTION, re.MULTILINE)
+    found.replace("\\|", "|")
+    for found in re.findall(r"`((?:FROM |sourcetype=|CiscoIntersight\w+ ).*?)`(?: \||$)", SECTION, re.MULTILINE)
 ]
-LOST_ESQL, LOST_SPL, SILENT_ESQL = TOLD
+LOST_ESQL, LOST_SPL, LOST_KQL, TWICE_KQL, SILENT_ESQL = TOLD
 Line = dict[str, Any]
 
 
@@ -44,23 +46,33 @@ async def told(act: Callable[[Play], Any]) -> Told:
         return Told(reports, [json.loads(FORMS["json"](event)) for event in play.events], play.clock.now)
 
 
-def silence(name: str, reports: Sequence[Line], now_ms: int) -> list[str]:
+Silence = Callable[[str, Sequence[Line], int], list[str]]
+
+
+@pytest.fixture(name="silence")
+def _silence(request: pytest.FixtureRequest) -> Silence:
     """The sources that a search of ours calls silent."""
-    if name == "README":
-        return [row["source"] for row in searching.by_esql(SILENT_ESQL, reports, now_ms)]
-    if name.endswith(".esql"):
-        return [row["source"] for row in searching.by_esql(SHIPPED[name], reports, now_ms)]
-    return [row["intersight_source"] for row in searching.by_spl(SHIPPED[name], reports, now_ms, REPORTS)]
+
+    def silence(name: str, reports: Sequence[Line], now_ms: int) -> list[str]:
+        if name.endswith(".kql"):
+            query = workspace.at(SHIPPED[name], now_ms)
+            return [row["source"] for row in workspace.found(request.getfixturevalue("kql"), query, [], reports)]
+        if name.endswith(".spl"):
+            return [row["intersight_source"] for row in searching.by_spl(SHIPPED[name], reports, now_ms, REPORTS)]
+        query = SILENT_ESQL if name == "README" else SHIPPED[name]
+        return [row["source"] for row in searching.by_esql(query, reports, now_ms)]
+
+    return silence
 
 
-SEARCHES: Final = ("silence.spl", "silence.esql", "README")
+SEARCHES: Final = ("silence.spl", "silence.esql", "silence.kql", "README")
 
 
 # Silence ...
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-async def test_a_source_is_silent_after_three_intervals_and_not_before(name: str) -> None:
+async def test_a_source_is_silent_after_three_intervals_and_not_before(silence: Silence, name: str) -> None:
     """Nobody looks any more: it is told when the last accepted poll is three intervals old, and not much earlier."""
     scene = await told(lambda play: later(play, polls=3))
     last = searching.ms(scene.reports[-1]["finished_at"])
@@ -70,7 +82,7 @@ async def test_a_source_is_silent_after_three_intervals_and_not_before(name: str
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-async def test_polls_that_are_not_believed_are_silence_too(name: str) -> None:
+async def test_polls_that_are_not_believed_are_silence_too(silence: Silence, name: str) -> None:
     """Reports come, but none is accepted: the feed is as good as silent, and the last reason is at hand."""
 
     async def act(play: Play) -> None:
@@ -87,8 +99,8 @@ async def test_polls_that_are_not_believed_are_silence_too(name: str) -> None:
         assert (row["last_verdict"], row["last_reason"]) == ("rejected", "short_page")
 
 
-@pytest.mark.parametrize("name", ["silence.spl", "silence.esql"])
-async def test_a_source_that_was_never_read_is_silent(name: str) -> None:
+@pytest.mark.parametrize("name", SEARCHES[:3])
+async def test_a_source_that_was_never_read_is_silent(silence: Silence, name: str) -> None:
     """From the first report on: there is no accepted poll to count from."""
 
     async def act(play: Play) -> None:
@@ -101,7 +113,7 @@ async def test_a_source_that_was_never_read_is_silent(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-async def test_each_source_is_silent_by_itself(name: str) -> None:
+async def test_each_source_is_silent_by_itself(silence: Silence, name: str) -> None:
     """One that is read does not speak for one that is not."""
     scene = await told(lambda play: later(play, polls=60))
     half = len(scene.reports) // 2
@@ -119,7 +131,7 @@ def test_the_search_reads_the_deployments_index() -> None:
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
-async def test_a_lost_event_is_told(lost: int) -> None:
+async def test_a_lost_event_is_told(kql: Engine, lost: int) -> None:
     """One that is missing in the middle shows as a gap in its source and epoch; one that comes twice hides none."""
 
     async def act(play: Play) -> None:
@@ -133,10 +145,21 @@ async def test_a_lost_event_is_told(lost: int) -> None:
 
     found = searching.by_esql(LOST_ESQL, [*left, *epochs], scene.now_ms)
     again = searching.by_spl(LOST_SPL, [*left, *left[:1], *epochs], scene.now_ms, SOURCETYPES["json"])
+    there = workspace.found(kql, LOST_KQL, [*left, *left[:1], *epochs], [])
 
     gaps = [(scene.events[0]["epoch"], len(scene.events) - lost)] if lost else []
     assert [(row["epoch"], row["n"]) for row in found] == gaps
     assert [(row["epoch"], row["n"]) for row in again] == gaps
+    assert [(row["epoch"], row["n"]) for row in there] == gaps
+
+
+async def test_what_came_twice_is_one_in_sentinel(kql: Engine) -> None:
+    """The search that README gives leaves each event once, whatever the table holds."""
+    scene = await told(lambda play: later(play, polls=1))
+
+    found = workspace.found(kql, TWICE_KQL, scene.events * 2, [])
+
+    assert sorted(row["event_id"] for row in found) == sorted(event["event_id"] for event in scene.events)
 
 
 # The vendor's grammar ...

@@ -15,7 +15,6 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from tests.installation import UNHELD, Around, Installation, installed
 from tests.judge import REGISTRY_S
 from tests.process import Process
 from tests.services.reader import Message, ends, read_all
+from tests.siem.shapes import as_json
 
 EVENTS = ("created", "modified", "deleted")
 REPORTS = "snapshots"
@@ -196,12 +196,3 @@ def _decoded(around: Around, folder: Path, messages: Sequence[Message]) -> Recor
     assert any((event["after"] or {}).get("client_name") == ODD for event in events.values())
     assert max(len(message.value or b"") for message in messages) > 90_000
     return Recorded(around, folder, events, reports, messages)
-
-
-def as_json(value: Any) -> Any:
-    """The vendor's values in JSON's types; an instant as RFC 3339 text with three decimals."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, dict):
-        return {name: as_json(inner) for name, inner in value.items()}
-    return [as_json(inner) for inner in value] if isinstance(value, list) else value

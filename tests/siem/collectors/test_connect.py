@@ -20,9 +20,10 @@ from streamer.siem.pipelines.catalogue import PIPELINES
 from tests.services import connect, wanted
 from tests.services.feed import feed
 from tests.services.reader import read_all
-from tests.siem.collectors.recorded import Recorded, as_json, filled
+from tests.siem.collectors.recorded import Recorded, filled
 from tests.siem.collectors.structs import struct
 from tests.siem.renderings import deployment
+from tests.siem.shapes import as_json
 
 LIMIT_S = 60
 VARIABLES = {

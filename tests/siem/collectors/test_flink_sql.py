@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.services import flink, wanted
+from tests.siem import shapes
 from tests.siem.collectors.recorded import Recorded
 
 ENDING = "ALTER TABLE `{}` SET ('scan.bounded.mode' = 'latest-offset');\n"  # so that a query comes to an end
 LOST = "SELECT `missing` FROM `lost_events`"
 FEWER = "ALTER TABLE `oauth_token_events` SET ('topic' = '{}');\n"
-
-
-def as_sql(value: Any) -> Any:
-    """The vendor's values as Flink's JSON says them: a TIMESTAMP(3) in UTC, without zeros at its end."""
-    if isinstance(value, datetime):
-        millis = f".{value.microsecond // 1000:03}".rstrip("0").rstrip(".")
-        return f"{value:%Y-%m-%d %H:%M:%S}{millis}"
-    if isinstance(value, Mapping):
-        return {name: as_sql(inner) for name, inner in value.items()}
-    return [as_sql(inner) for inner in value] if isinstance(value, list) else value
 
 
 @pytest.mark.timeout(300)
@@ -47,8 +35,8 @@ async def test_tables_hold_every_record_with_its_types_and_nothing_that_was_abor
 
     events = list(flink.rows("events", tmp_path))
     reports = list(flink.rows("reports", tmp_path))
-    assert {row["event_id"]: row for row in events} == as_sql(recorded.decoded_events)
-    assert {row["snapshot_id"]: row for row in reports} == as_sql(recorded.decoded_reports)
+    assert {row["event_id"]: row for row in events} == shapes.flink(recorded.decoded_events)
+    assert {row["snapshot_id"]: row for row in reports} == shapes.flink(recorded.decoded_reports)
     assert (len(events), len(reports)) == (len(recorded.events), len(recorded.reports))
     seen = max(event["sequence"] for event in recorded.events.values() if event["event_type"] != "modified")
     kept = sum(event["event_type"] != "modified" for event in recorded.events.values())

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from sigma.backends.elasticsearch import LuceneBackend
 from sigma.collection import SigmaCollection
+from sigma.correlations import SigmaCorrelationRule
 from sigma.rule import SigmaRule
 
 from streamer.siem.forms import FORMS
@@ -18,18 +19,25 @@ from tests.services import opensearch, wanted
 from tests.siem import hunting
 from tests.siem.published import ECS
 from tests.siem.renderings import DEPLOYMENTS
-from tests.siem.scenes import EXTRA, RULES, Act, record
+from tests.siem.scenes import EXTRA, RULES, Act, nothing, record
 
 TYPES: Final = {"object": None, "flattened": "flat_object"}  # what ECS calls otherwise; None: left to its documents
 EVENTS: Final = "cisco.intersight.oauth-token.events"
 REPORTS: Final = "cisco.intersight.oauth-token.snapshots"
 
 
+ALL: Final = [rule for text in hunting.sources().values() for rule in hunting.parsed(text).rules]
+PLAIN: Final[dict[str, SigmaRule]] = {rule.title: rule for rule in ALL if isinstance(rule, SigmaRule)}
+CORRELATED: Final = {  # what only feeds a correlation, by the title of that
+    rule.title: [SigmaRule.from_dict(each.rule.to_dict()) for each in rule.rules]
+    for rule in ALL
+    if isinstance(rule, SigmaCorrelationRule)
+}
+
+
 def rules() -> dict[str, SigmaRule]:
     """Those that are no correlation and alert by themselves, by title."""
-    collections = [hunting.parsed(text) for text in hunting.sources().values()]
-    found = {rule.title: rule for some in collections for rule in some.rules if isinstance(rule, SigmaRule)}
-    return {title: found[title] for title in hunting.alerts() if title in found}
+    return {title: PLAIN[title] for title in hunting.alerts() if title in PLAIN}
 
 
 @pytest.fixture(scope="module", name="engine")
@@ -124,6 +132,16 @@ async def test_a_rule_fires_as_a_lucene_query_and_only_on_its_scene(engine: open
 
     assert hits(engine, rule, await played(RULES[title].fires))
     assert not hits(engine, rule, await played(RULES[title].silent))
+
+
+@pytest.mark.parametrize("title", CORRELATED)
+async def test_what_a_correlation_counts_fires_as_lucene_queries(engine: opensearch.OpenSearch, title: str) -> None:
+    """Lucene cannot count over time: its part is each rule beneath, which finds what is to be counted."""
+    scene, quiet = await played(RULES[title].fires), await played(nothing)
+
+    for rule in CORRELATED[title]:
+        assert hits(engine, rule, scene)
+        assert not hits(engine, rule, quiet)
 
 
 @pytest.mark.parametrize("title", EXTRA)

@@ -12,8 +12,8 @@ import pytest
 from tests.services import rsyslog, wanted
 from tests.services.rsyslog import Line, parsed
 from tests.siem.collectors.recorded import REPORTS, Recorded
+from tests.siem.shapes import frame
 
-PRIORITY = 14 * 8 + 6
 HEADERS: dict[str, Callable[[dict[str, Any]], tuple[str, str, str]]] = {
     "json": lambda event: (event["event_time"], event["event_id"], event["event_type"]),
     "ecs": lambda event: (event["@timestamp"], event["event"]["id"], event["event"]["action"]),
@@ -39,7 +39,7 @@ async def test_every_record_once_and_nothing_that_was_aborted(
 
     lines = [parsed(line) for line in receiver.lines]
     assert sorted(line.text for line in lines) == expected, said.read_text()
-    assert {(line.priority, line.program) for line in lines} == {(PRIORITY, "streamer")}
+    assert receiver.lines == [frame(line.text, line.host, *_header(line)) for line in lines]
     told = [(line, json.loads(line.text)) for line in lines]
     events = [(_header(line), event) for line, event in told if line.process not in recorded.reports]
     reports = {line.process: (_header(line), report) for line, report in told if line.process in recorded.reports}

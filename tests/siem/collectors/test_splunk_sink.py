@@ -11,17 +11,18 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from streamer.serving import serve
-from tests.services import connect, hec, wanted
-from tests.siem.collectors.recorded import Recorded, as_json
+from tests.services import connect, wanted
+from tests.services.hec import Collector
+from tests.siem.collectors.recorded import REPORTS, Recorded
+from tests.siem.shapes import SOURCETYPE, hec
 
 LIMIT_S = 60
 TOKEN = "5f0f6a5c-hec"
-SOURCETYPE = "cisco:intersight:oauth_token"
 SINK = Path(os.environ.get("SPLUNK_SINK", "."))
 
 
@@ -38,26 +39,13 @@ async def _worker(recorded: Recorded, folder: Path, url: str) -> AsyncIterator[c
         await asyncio.to_thread(worker.remove)
 
 
-def as_splunk_reads(record: dict[str, Any], time: str) -> dict[str, Any]:
-    """A record of the vendor's decoder as the sink writes it: its time is text already, other instants are Java's."""
-
-    def told(value: Any) -> Any:
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
-        if isinstance(value, dict):
-            return {name: told(inner) for name, inner in value.items()}
-        return [told(inner) for inner in value] if isinstance(value, list) else value
-
-    return {**told(record), time: as_json(record[time])}
-
-
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
 async def _delivered(recorded: Recorded, form: str, folder: Path, count: int) -> list[dict[str, Any]]:
     """What the collector was given beside the sink's own first question; offsets have moved behind it."""
-    collector = hec.Collector(TOKEN)
+    collector = Collector(TOKEN)
     connector = json.loads(recorded.rendered("kafka-connect-splunk", "--form", form))
     connector["name"] += f"-{form}"  # and so is its consumer group
     if form == "json":
@@ -77,17 +65,14 @@ async def test_avro_becomes_events_of_splunk(recorded: Recorded, tmp_path: Path)
 
     given = await _delivered(recorded, "json", tmp_path, count)
 
-    of_events = [one for one in given if one["sourcetype"] == SOURCETYPE]
-    of_reports = [one for one in given if one["sourcetype"] == f"{SOURCETYPE}:snapshot"]
-    assert len(given) == len(of_events) + len(of_reports) == count
-    for ours, theirs, identity, time in (
-        (recorded.decoded_events, of_events, "event_id", "event_time"),
-        (recorded.decoded_reports, of_reports, "snapshot_id", "finished_at"),
-    ):
-        assert {one["event"][identity]: one["event"] for one in theirs} == {
-            key: as_splunk_reads(record, time) for key, record in ours.items()
-        }
-        assert [one["time"] for one in theirs] == [_seconds(one["event"][time]) for one in theirs]
+    assert {one["event"].get("event_id") or one["event"]["snapshot_id"]: one for one in given} == {
+        **{key: hec(e, "event_time", recorded.topic(e["event_type"])) for key, e in recorded.decoded_events.items()},
+        **{
+            key: hec(report, "finished_at", recorded.topic(REPORTS), f"{SOURCETYPE}:snapshot")
+            for key, report in recorded.decoded_reports.items()
+        },
+    }
+    assert len(given) == count
 
 
 async def test_lines_of_the_relay_pass_as_they_are(recorded: Recorded, tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""The alerts in KQL, for Sentinel's tables, silence and loss.
+
+Each is read by Microsoft's own reader, which knows the tables' columns and types, and run over recorded events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sigma.correlations import SigmaCorrelationType
+
+from tests.services import kusto, wanted
+from tests.siem import hunting, workspace
+from tests.siem.scenes import EXTRA, HOUR, RULES, Act, lifetime, record
+from tests.siem.searching import ms
+from tests.siem.test_searches import LOST_KQL, TWICE_KQL
+
+SHIPPED: Final = {name: text for name, text in hunting.shipped().items() if name.endswith(".kql")}
+ALERTS: Final = {
+    text.partition("\n")[0].removeprefix("// "): text for name, text in SHIPPED.items() if name[0].isdigit()
+}
+CORRELATIONS: Final = hunting.correlations()
+ORDERED: Final = {SigmaCorrelationType.TEMPORAL}
+README: Final = {"README: loss": LOST_KQL, "README: what came twice": TWICE_KQL}
+
+
+@pytest.fixture(name="judge", scope="module")
+def _judge() -> Path:
+    return wanted.installed(kusto.judge_installed)
+
+
+def test_every_alert_has_one() -> None:
+    """Under the number and with the title of its Sigma rule; what only feeds a correlation has none."""
+    numbers = {rule.title: name[:2] for name, text in hunting.sources().items() for rule in hunting.parsed(text).rules}
+    ours = {
+        text.partition("\n")[0].removeprefix("// "): name[:2] for name, text in SHIPPED.items() if name[0].isdigit()
+    }
+
+    assert ours == {title: numbers[title] for title in hunting.alerts()}
+
+
+@pytest.mark.parametrize("title", ALERTS)
+async def test_the_scene_of_a_rule_fires_it_and_nearly_the_same_does_not(kql: kusto.Engine, title: str) -> None:
+    """It tells what the Sigma rule of its title tells, and is as silent."""
+    told, quiet = [await record(act) for act in (RULES[title].fires, RULES[title].silent)]
+
+    assert workspace.found(kql, ALERTS[title], told.plain, told.reports)
+    assert not workspace.found(kql, ALERTS[title], quiet.plain, quiet.reports)
+
+
+@pytest.mark.parametrize("name", CORRELATIONS)
+def test_its_window_and_number_are_those_of_the_sigma_rule(name: str) -> None:
+    """Where a rule counts, it counts as many within as long; else all that it correlates happens within."""
+    rule, text = CORRELATIONS[name], SHIPPED[f"{name}.kql"]
+
+    assert f"+ {rule.timespan.spec}))" in text
+    assert rule.type in ORDERED or f" >= {rule.condition.count}\n" in text
+
+
+@pytest.mark.parametrize("title", EXTRA)
+async def test_another_way_to_do_it_fires_it_too(kql: kusto.Engine, title: str) -> None:
+    """A field that is not there, an address that is none: what is the same is told."""
+    scene = await record(EXTRA[title])
+
+    assert workspace.found(kql, ALERTS[title], scene.plain, scene.reports)
+
+
+@pytest.mark.parametrize("act", [lifetime(HOUR), lifetime(None)], ids=["later", "never"])
+async def test_instants_within_a_token_may_be_numbers(kql: kusto.Engine, act: Act) -> None:
+    """Logstash decodes Avro's instants as integers, which stay such inside a record: rule 9 reads both."""
+    title = "Lifetime Of An Intersight OAuth2 Token Extended In Place"
+    told, quiet = [await record(each) for each in (act, RULES[title].silent)]
+
+    assert workspace.found(kql, ALERTS[title], [with_numbers(line) for line in told.plain], [])
+    assert not workspace.found(kql, ALERTS[title], [with_numbers(line) for line in quiet.plain], [])
+
+
+def with_numbers(line: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as it comes from Avro: the instants of its tokens in ms."""
+    tokens = {side: line[side] for side in ("before", "after") if line[side]}
+    counted = {
+        side: {name: ms(value) if value and name.endswith("_time") else value for name, value in token.items()}
+        for side, token in tokens.items()
+    }
+    return {**line, **counted}
+
+
+@pytest.mark.parametrize("title", ALERTS)
+async def test_what_a_collector_repeats_is_counted_once(kql: kusto.Engine, title: str) -> None:
+    """Sentinel keeps what comes twice: two deliveries of a quiet scene do not make an alert."""
+    quiet = await record(RULES[title].silent)
+
+    assert not workspace.found(kql, ALERTS[title], quiet.plain * 2, quiet.reports * 2)
+
+
+def test_microsofts_reader_takes_each(judge: Path) -> None:
+    """Grammar, functions, columns and their types: there is nothing that it would have otherwise."""
+    queries = {**SHIPPED, **README}
+
+    assert kusto.judged(judge, workspace.tables(), queries) == {name: [] for name in queries}
+
+
+@pytest.mark.parametrize("flow", [*workspace.flows()], ids=lambda flow: flow[0])
+def test_it_takes_the_transformations_of_the_template(judge: Path, flow: tuple[str, kusto.Columns, str]) -> None:
+    """What makes a stream's records a table's rows is a query too."""
+    stream, columns, query = flow
+
+    assert kusto.judged(judge, {"source": columns}, {stream: query}) == {stream: []}
+
+
+def test_the_reader_bites(judge: Path) -> None:
+    """A query that Sentinel would refuse is told."""
+    wrong = {
+        "whre moid == 'x'": "Query operator expected.",
+        "where event_typ == 'x'": "'event_typ' does not refer to any known column",
+        "where moid > 5": "is not defined for the operand types string and long",
+        "extend x = set_has_elemnt(owners, 1)": "'set_has_elemnt' does not refer to any known function",
+    }
+
+    told = kusto.judged(judge, workspace.tables(), {query: f"{workspace.EVENTS} | {query}" for query in wrong})
+
+    assert {query: any(said in one for one in told[query]) for query, said in wrong.items()} == dict.fromkeys(
+        wrong, True
+    )
