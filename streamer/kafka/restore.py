@@ -174,11 +174,12 @@ async def _settled(connection: Connection, at: TopicPartition) -> None:
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
     """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
     rows: dict[bytes, bytes] = {}
-    position, underway = -1, Underway("state.reading", topic=at.topic, partition=at.partition, end=end)
-    while position < end:
-        async with asyncio.timeout(SILENCE_LIMIT_S):
-            position = await _read_on(consumer, at, position, rows)
-        underway.tell(offset=position, rows=len(rows))
+    position, what, place = -1, f"reading {at.topic}-{at.partition}", at._asdict()
+    with Underway("state.reading", what, ("offset", "end"), **place, end=end) as underway:
+        while position < end:
+            async with asyncio.timeout(SILENCE_LIMIT_S):
+                position = await _read_on(consumer, at, position, rows)
+            underway.tell(offset=position, rows=len(rows))
     return rows
 
 
