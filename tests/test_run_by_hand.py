@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import pty
 import re
@@ -15,8 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from tests.installation import ACCEPTED, Around, installed
+from streamer.demo.life import Life
+from streamer.demo.simulator import Simulator
+from streamer.serving import serve
+from tests.installation import ACCEPTED, Around, installed, utc_ms
 from tests.process import LIMIT_S, Process
 from tests.services.jvm import die_with_parent
 
@@ -40,7 +45,7 @@ class Terminal:
     @property
     def drawn(self) -> str:
         """Everything, with the moves of the cursor."""
-        return self._drawn.decode()
+        return self._drawn.decode(errors="replace")
 
     async def draws(self, text: str, times: int = 1) -> None:
         """Wait until a text was drawn so often."""
@@ -102,20 +107,46 @@ def screen(drawn: str) -> list[str]:
     return [line for line in lines if line]
 
 
+@asynccontextmanager
+async def halting(*, after: int) -> AsyncIterator[tuple[dict[str, str], asyncio.Event]]:
+    """A second account, as configuration, whose lists stop after so many requests until it is told to go on."""
+    simulator, go_on, asked = Simulator(Life(utc_ms, seed=3, tokens=100), seed=3), asyncio.Event(), itertools.count(1)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].endswith("OAuthTokens") and next(asked) > after:
+            await go_on.wait()
+        await simulator.app(scope, receive, send)
+
+    async with serve(app) as url:
+        key = simulator.credentials.ec
+        facts = {"NAME": "slow", "URL": url, "PAGE_SIZE": "20", "API_KEY__ID": key.id, "API_KEY__PEM": key.pem}
+        yield {f"STREAMER_SOURCES__1__{name}": fact for name, fact in facts.items()}, go_on
+
+
 async def test_long_work_stands_below_the_log(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
-    """Baseline, transactions and restore, with how far they are; only whole lines are left in the end."""
-    around, environ = Around.of(kafka, registry, prefix), {"STREAMER_SOURCES__0__PAGE_SIZE": "20"}
-    async with installed(around, tmp_path, tokens=200, acts_per_second=0):
-        for bars in (["prod: first snapshot", "/200", "prod: writing"], [f"reading {prefix}.state-"]):
-            async with at_hand(tmp_path, environ) as terminal:
-                await terminal.draws(ACCEPTED)
-                assert await terminal.ends() == 0
-            assert [bar for bar in bars if bar not in terminal.drawn] == []
-            left = screen(terminal.drawn)
-            assert [line for line in left if not LINE.fullmatch(line)] == []
-            assert "service.stopped" in left[-1]
-            assert not re.search(r"snapshot\.reading|state\.reading|poll\.writing|\x1b\[\?25l", terminal.drawn)
-            assert max(map(len, left)) > 100  # not wrapped by us
+    """Baseline, transactions and restore, with how far they are; only the lines of the log are left in the end, whole.
+
+    Another account is polled all the time while a first snapshot is halfway.
+    """
+    around = Around.of(kafka, registry, prefix)
+    async with installed(around, tmp_path, tokens=5, acts_per_second=0), halting(after=4) as (environ, go_on):
+        async with at_hand(tmp_path, environ) as terminal:
+            await terminal.draws("slow: first snapshot")
+            await terminal.draws(ACCEPTED, 4)
+            go_on.set()
+            await terminal.draws(f"{ACCEPTED} source=slow")
+            assert await terminal.ends() == 0
+        async with at_hand(tmp_path, environ) as again:
+            await again.draws(ACCEPTED)
+            assert await again.ends() == 0
+
+    drawn = re.sub(r"\x1b\[[\d;]*m", "", terminal.drawn + again.drawn)
+    assert re.search(r"slow: first snapshot.* [1-9]\d/100 ", drawn)
+    assert [bar for bar in ("slow: writing", f"reading {prefix}.state-") if bar not in drawn] == []
+    assert [line for line in screen(drawn) if not LINE.fullmatch(line)] == []
+    assert len([line for line in screen(drawn) if "service.stopped" in line]) == 2
+    assert max(map(len, screen(drawn))) > 100  # wide ones are not wrapped by us
+    assert not re.search(r"snapshot\.reading|state\.reading|poll\.writing|\x1b\[\?25l", drawn)
 
 
 async def test_a_file_gets_lines(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
