@@ -27,7 +27,7 @@ from typing import Any, Final
 
 import fastavro
 
-from streamer.errors import Misconfigured
+from streamer.errors import Damaged, Misconfigured
 from streamer.events import Event
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
@@ -127,7 +127,7 @@ def decode_token(datum: bytes) -> Token:
     """The token of a bare Avro datum.
 
     Raises:
-        Misconfigured: the bytes are not those of one token.
+        Damaged: the bytes are not those of one token.
     """
     counts.tokens_decoded += 1
     values = binary.read(datum)
@@ -183,7 +183,7 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
     """The record of a bare Avro datum that was written with our schema of this name; all bytes must be its own.
 
     Raises:
-        Misconfigured: they are not.
+        Damaged: they are not.
     """
     return _read(data, _PARSED[name], what=name)
 
@@ -207,7 +207,7 @@ def decode_event(datum: bytes, writer: str | None = None) -> dict[str, Any]:
             does: what a later version appended is passed over.
 
     Raises:
-        Misconfigured: the bytes are not those of an event, or the writer's schema does not resolve to ours.
+        Damaged: the bytes are not those of an event, or the writer's schema does not resolve to ours.
     """
     return _resolved(EVENT, datum, writer)
 
@@ -325,9 +325,9 @@ def _read(data: bytes, writer: Any, reader: Any = None, *, what: str, whole: boo
     try:
         record: dict[str, Any] = fastavro.schemaless_reader(source, writer, reader)
     except (*_UNREADABLE, fastavro.read.SchemaResolutionError) as error:
-        raise Misconfigured(f"{len(data)} bytes are no Avro {what}: {error!r:.200}") from error
+        raise Damaged(f"{len(data)} bytes are no Avro {what}: {error!r:.200}") from error
     if whole and source.tell() != len(data):
-        raise Misconfigured(f"{len(data)} bytes are no Avro {what}: it ends after {source.tell()} of them")
+        raise Damaged(f"{len(data)} bytes are no Avro {what}: it ends after {source.tell()} of them")
     return record
 
 

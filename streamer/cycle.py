@@ -189,12 +189,13 @@ class Cycle:
         The state is not certain before the last one is, so nothing is folded before that; their records are let go.
         """
         state, self._state = self._state, None
-        done, written, underway = [], 0, Underway("poll.writing", source=self._policy.source)
-        for part in parts:
-            await self._ledger.commit(self._policy.source, part)
-            done.append(replace(part, records=()))
-            written += len(part.records)
-            underway.tell(transactions=len(done), records=written)
+        done, written, source = [], 0, self._policy.source
+        with Underway("poll.writing", f"{source}: writing", ("records", "of"), source=source) as underway:
+            for part in parts:
+                await self._ledger.commit(source, part)
+                done.append(replace(part, records=()))
+                written += len(part.records)
+                underway.tell(transactions=len(done), records=written)
         self._state = batch.fold(state or SourceState(), *done)
         return done[-1].report
 

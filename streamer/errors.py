@@ -4,6 +4,7 @@
 
     StreamerError                 hint: what to change; exit_code: what the process ends with
     |-- Misconfigured      (2)    the operator must change something; retrying cannot help
+    |   `-- Damaged               what stands in the log cannot be read; its source stands still, and nothing else
     |-- CheckFailed        (3)    a check found something
     |-- Fenced             (4)    another writer holds the transactional id; drop all, restore, poll again
     |-- Transient          (1)    a border did not answer as it should; the same call may succeed later
@@ -37,6 +38,10 @@ class Misconfigured(StreamerError):
     """A configuration, key, topic or right that cannot work: names the key, what was given, what is wanted."""
 
     exit_code = 2
+
+
+class Damaged(Misconfigured):
+    """Bytes in the log that no streamer of this version wrote; it is read again, since a person may repair it."""
 
 
 class CheckFailed(StreamerError):

@@ -41,6 +41,7 @@ class SourceHealth:
         last_accepted_at: when the last accepted snapshot was judged, ms UTC.
         last_verdict, last_reason: of the last report.
         damaged: values that were cut, repaired or nulled since this worker took it.
+        damaged_state: its rows in the log cannot be read, so nobody polls it.
         configured: False: only its rows tell of it, and nobody polls it here.
         unknown: properties met since then that this version does not know.
     """
@@ -59,6 +60,7 @@ class SourceHealth:
     last_reason: str | None = None
     damaged: int = 0
     unknown: int = 0
+    damaged_state: bool = False
     configured: bool = True
     hold: Hold | None = None
 
@@ -85,7 +87,7 @@ class SourceHealth:
 
     def healthy(self, now: int) -> bool:
         """Whether it is polled here, nothing is held and it was read within 3 intervals of `now` (ms UTC)."""
-        return self.configured and self.held == 0 and not self.stale(now)
+        return self.configured and not self.damaged_state and self.held == 0 and not self.stale(now)
 
     def row(self, now: int) -> dict[str, Any]:
         """The source as `/sources` tells it, in the order it is documented in."""

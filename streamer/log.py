@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 from streamer.output.printable import printable
 
@@ -38,6 +38,16 @@ _BARE = re.compile(r'[^\s"=\\]+')
 log = logging.getLogger("streamer")
 
 
+class Writes(Protocol):
+    """Where lines go: a text stream, or whatever can be written to like one."""
+
+    def write(self, text: str, /) -> object:
+        """Take it as it is."""
+
+    def flush(self) -> None:
+        """Keep nothing back."""
+
+
 def say(event: str, /, *, level: int = INFO, error: BaseException | None = None, **fields: Any) -> None:
     """Log one event.
 
@@ -50,7 +60,7 @@ def say(event: str, /, *, level: int = INFO, error: BaseException | None = None,
     log.log(level, event, exc_info=error, extra={"fields": fields})
 
 
-def setup(level: str, format: str, stream: TextIO | None = None) -> None:  # noqa: A002 - the key of the configuration
+def setup(level: str, format: str, stream: Writes | None = None) -> None:  # noqa: A002 - the key of the configuration
     """Send everything the process logs to `stream`; may be called again.
 
     Foreign libraries are heard from warning on, whatever our own level; Python's warnings become lines as well.
@@ -60,7 +70,7 @@ def setup(level: str, format: str, stream: TextIO | None = None) -> None:  # noq
         format: `console` (for a person) or `json` (one object a line).
         stream: where to; stderr by default.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler: logging.StreamHandler[Writes] = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Json() if format == "json" else Console())
     ours = logging.getLevelNamesMapping()[level.upper()]
     handler.addFilter(Calm(least=max(WARNING, ours)))

@@ -1,7 +1,8 @@
 """Watches one source for as long as the service runs: when to turn the wheel, and what a failed turn means.
 
 Nothing one source does may end another: whatever goes wrong in a turn, its state is forgotten, the failure is said,
-and the turn is repeated after a pause, from what Kafka holds. Only what a person must change leaves this room.
+and the turn is repeated after a pause, from what Kafka holds. Only what a person must change leaves this room, unless
+it is one source's alone: rows that cannot be read. That one is red, with the row's key, until they can.
 
 Question: what if people's commands cannot be read? Choice: the poll goes on without them, also where a right lacks: the
 feed must not fall silent for that. It is said once, and again when they can be read; a command stands in its topic, and
@@ -23,7 +24,7 @@ from typing import Final
 from streamer import log
 from streamer.backoff import pause_s
 from streamer.cycle import Cycle
-from streamer.errors import Fenced, Misconfigured, Transient, Unheard, Unready
+from streamer.errors import Damaged, Fenced, Misconfigured, StreamerError, Transient, Unheard, Unready
 from streamer.health import Board, SourceHealth
 from streamer.judging.judgement import Look
 from streamer.log import say
@@ -33,6 +34,7 @@ from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
 LONGEST_PAUSE_S: Final = 600.0  # a source whose transactions keep failing is parked
+STATE_DAMAGED: Final = "state_damaged"
 LONGEST_WAIT_S: Final = 5.0  # while Kafka is away; asking is cheap, and silence is what we fight
 
 
@@ -126,6 +128,7 @@ class Watch:
         """The source is ready once its state is known; its page shows what the state says."""
         health = self._health
         self._board.missing.pop(health.source, None)
+        health.damaged_state = False
         self._health.show(self._cycle.state)
         say(
             "source.restored",
@@ -212,15 +215,21 @@ class Watch:
         Raises:
             Fenced, Misconfigured: the error itself; repeating cannot help.
         """
-        if isinstance(error, (Fenced, Misconfigured)):
+        damaged = isinstance(error, Damaged)
+        if isinstance(error, (Fenced, Misconfigured)) and not damaged:
             raise error
+        if damaged:
+            self._health.damaged_state = True
+            self._health.last_verdict, self._health.last_reason = "rejected", STATE_DAMAGED
         self._failures += 1
         self._board.missing[self._health.source] = f"its state must be restored again: {error}"
         longest = LONGEST_WAIT_S if isinstance(error, Unready) else LONGEST_PAUSE_S
         seconds = pause_s(self._failures, longest)
-        fault = None if isinstance(error, Transient) else error
-        level = log.ERROR if fault else log.WARNING
-        say("turn.failed", level=level, error=fault, source=self._health.source, reason=str(error), retry_s=seconds)
+        fault = None if damaged or isinstance(error, Transient) else error
+        level = log.ERROR if fault or damaged else log.WARNING
+        told = {"source": self._health.source, "reason": str(error), "retry_s": seconds}
+        hint = {"hint": error.hint} if isinstance(error, StreamerError) and error.hint else {}
+        say("turn.failed", level=level, error=fault, **told, **hint)
         return seconds
 
 

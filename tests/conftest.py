@@ -15,7 +15,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from tests.services import franz, jvm, kafka, registry, wanted
+from tests.services import franz, intersight_sdk, jvm, kafka, registry, wanted
 
 hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is slow now and then, not wrong
 hypothesis.settings.load_profile("tests")
@@ -35,6 +35,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             registry.installed()
         if "other_registry" in named:
             franz.installed()
+        if "official_sdk" in named:
+            intersight_sdk.installed()
 
 
 @pytest.fixture(autouse=True)

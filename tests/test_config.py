@@ -229,9 +229,9 @@ def test_the_profiles_leave_no_key_out() -> None:
 
 
 def test_a_source_is_the_same_wherever_its_files_lie() -> None:
-    """A fingerprint changes with every key of a source but secrets, files and defaults written out."""
+    """A fingerprint changes with every key of a source but secrets, files, the proxy and defaults written out."""
     least = SourceSettings(**LEAST["sources"][0])
-    told = {"api_key": {"id": "a/u/k"}, "name": "a", "url": "https://intersight.com"}
+    told = {"api_key": {"id": "a/u"}, "name": "a", "url": "https://intersight.com"}
     assert least.fingerprint() == sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     for name, profile in PROFILES.items():
         for path, value in profile.items():
@@ -243,11 +243,20 @@ def test_a_source_is_the_same_wherever_its_files_lie() -> None:
 
 
 def _machines_own(path: str) -> bool:
-    return path.endswith(("file", "pem", "secret"))
+    return path.endswith(("file", "pem", "secret", "proxy"))
 
 
 def _instead(path: str) -> dict[str, Any]:
     return {"sources[0].api_key.file": ...} if path.endswith("pem") else {}
+
+
+def test_a_rotated_key_is_no_other_configuration() -> None:
+    """Another key of the same user of the same account; another user's sees something else, and is one."""
+    ids = ("a/u/k", "a/u/new", "a/v/k", "b/u/k")
+    of = [SourceSettings(**least_with({"sources[0].api_key.id": key_id})["sources"][0]).fingerprint() for key_id in ids]
+
+    assert of[0] == of[1]
+    assert len(set(of)) == 3
 
 
 def test_the_fingerprint_of_a_client_knows_the_client_and_not_its_secret() -> None:

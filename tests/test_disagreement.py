@@ -19,13 +19,14 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.reports import Reports
 from streamer.kafka.topics import partition_of
 from streamer.serving import serve
-from streamer.state import source_key
+from streamer.state import source_key, token_key
 from streamer.status.application import application
 from streamer.strangers import MISMATCH
+from streamer.watch import STATE_DAMAGED
 from tests import laws
 from tests.builders import token
 from tests.installation import ACCEPTED, Around, installed
-from tests.kafka.bench import ONE, TWO, OnBroker, start
+from tests.kafka.bench import ONE, TWO, OnBroker, by_key, start
 from tests.kafka.stage import record, writer
 from tests.services import kafka as services
 from tests.stage import POLICY, Stage
@@ -200,6 +201,35 @@ async def test_what_is_gone_does_not_begin_anew() -> None:
 
     assert await stage.cycle.prepare() is None
     assert stage.log.records == []
+
+
+async def test_a_damaged_row_stops_its_own_source(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Configured or not, it is red and named with the row's key; all others are polled; repaired, it goes on.
+
+    Nothing is published for it meanwhile.
+    """
+    await bench.broker.make_topics(state=2)
+    await begun(bench, ONE, TWO, FAR)
+    first, sound = await bench.reports(), by_key(await bench.broker.records())
+    rows = {token_key(TWO, "a"): sound[token_key(TWO, "a")], source_key(FAR): sound[source_key(FAR)]}
+    for key in rows:
+        bench.broker.plant(key, b"\x01 cut short")
+    async with bench.working(ONE, TWO) as board, shown(board) as client:
+        await comes(lambda: all(name in board.sources and board.sources[name].damaged_state for name in (TWO, FAR)))
+        before = await bench.polled(ONE, 2)
+        listed, ready, alive = [await client.get(path) for path in ("/sources", "/readyz", "/healthz")]
+        for key, row in rows.items():
+            bench.broker.plant(key, row)
+        await bench.polled(TWO, 1)
+
+    assert (listed.status_code, ready.status_code, alive.status_code) == (503, 503, 200)
+    red = {row["source"]: (row["last_verdict"], row["last_reason"]) for row in listed.json() if not row["healthy"]}
+    assert red == dict.fromkeys((TWO, FAR), ("rejected", STATE_DAMAGED))
+    assert (missing := ready.json()["missing"]).keys() == {TWO, FAR}
+    assert f"{bench.broker.names.state}-{partition_of(TWO.encode(), 2)}, key b'{TWO}/t/a'" in missing[TWO]
+    assert {source for event, source in told(caplog, "turn.failed")} == {TWO, FAR}
+    assert sum(report["source"] == TWO for report in before) == sum(report["source"] == TWO for report in first)
+    assert len(laws.events(await bench.broker.records())) == 3
 
 
 async def test_rows_without_their_sources_own_are_no_source(bench: Bench) -> None:

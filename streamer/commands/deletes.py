@@ -6,20 +6,16 @@ others send a command to whichever worker owns the source, and wait for what it 
 Question: what keeps a person from releasing what nobody saw? Choice: the command names the hold, the number that was
 expected and a hash of the Moids read right before it, and the worker compares all three with what is held when it acts.
 On a terminal these Moids are shown and asked about first. Rejected: to release a hold by its id alone; it may grow.
-
-Question: what if no worker answers in time? Choice: "queued" and status 0, for that is what it is: the command stands
-in the log for an hour, and acts when the source is polled next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import platform
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Final
-from uuid import UUID, uuid4
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -27,46 +23,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import avro, control, log
-from streamer.clock import utc_ms
+from streamer import avro, control
+from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give, settings_of
 from streamer.config import Settings
-from streamer.control import Command, Held
+from streamer.control import Held
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import OUTPUT, Invocation, takes_config
 from streamer.kafka.connection import Connection
-from streamer.kafka.control import Homes, homes, order
+from streamer.kafka.control import Homes, homes
 from streamer.kafka.restore import known
-from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names
 from streamer.output import lines
 from streamer.output.printable import printable
-from streamer.settings import quantities
-from streamer.state import Answer
 from streamer.wire.jsonform import rfc3339
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
 TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
 TOKEN: Final = ("moid", "client", "user", "expires")
-LOOKING, ORDERING = "deletes list", "deletes release"  # in the table of rights
-LONGEST_NAME: Final = 100  # letters of who says to have issued a command
-
-Options = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def duration(_: click.Context, __: click.Parameter, value: str) -> float:
-    """The seconds of an option such as `30s`."""
-    try:
-        return quantities.seconds(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is given, {error}") from error
-
+LOOKING: Final = "deletes list"  # in the table of rights
 
 HOLD = click.option("--hold", type=click.UUID, required=True, help="The hold, as `streamer deletes list` shows it.")
 SOURCE = click.option("--source", help="Look at this source alone.  [default: at all]")
-YES = click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
-WAIT = click.option(
-    "--wait", "wait_s", default="30s", show_default=True, callback=duration, help="How long to wait for the answer."
-)
 
 
 @click.group(
@@ -96,8 +73,8 @@ Examples:
 @takes_config
 def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
     """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
-    settings = _settings(invocation)
-    found = asyncio.run(_held(settings, _connection(settings, LOOKING), source))[1]
+    settings = settings_of(invocation)
+    found = asyncio.run(_held(settings, connection_for(settings, LOOKING), source))[1]
     if output == "json":
         click.echo(json.dumps([held.told() for held in found]))
     else:
@@ -155,16 +132,6 @@ def discard(invocation: Invocation, *, hold: UUID, source: str | None, yes: bool
 # Reading...
 
 
-def _settings(invocation: Invocation) -> Settings:
-    settings = invocation.settings(reader=True)
-    log.setup(settings.log.level, settings.log.format)
-    return settings
-
-
-def _connection(settings: Settings, doing: str) -> Connection:
-    return Connection.of(settings.kafka, needed(doing, settings.kafka))
-
-
 async def _held(
     settings: Settings, connection: Connection, source: str | None, *, ordering: bool = False
 ) -> tuple[Homes, list[Held]]:
@@ -200,29 +167,24 @@ def _send(
     wait_s: float,
 ) -> None:
     """Read, ask, send, wait, and say what became of it."""
-    settings = _settings(invocation)
-    connection = _connection(settings, ORDERING)
-    there, found = asyncio.run(_held(settings, connection, source, ordering=True))
+    settings = settings_of(invocation)
+    there, found = asyncio.run(_held(settings, connection_for(settings, ORDERING), source, ordering=True))
     held = _chosen(found, hold, expect)
     if not yes and sys.stdin.isatty():
         _show([held], Console(stderr=True))
-        if not click.confirm(f"{action} these {len(held.moids)} deletions of {held.source}?", err=True):
-            click.echo("streamer: nothing was sent", err=True)
-            raise click.Abort
-    made = _command(action, held, issuer(invocation))
-    click.echo(f"streamer: command {made.command_id} goes to the worker of {made.source}", err=True)
-    answer = asyncio.run(
-        order(
-            connection,
-            Names(settings.kafka.topic_prefix),
-            made,
-            there=there,
-            compression=settings.kafka.compression,
-            timeout_s=settings.kafka.transaction.timeout,
-            wait_s=wait_s,
-        )
+    ask(f"{action} these {len(held.moids)} deletions of {held.source}?", yes=yes)
+    about = {"hold_id": held.hold_id, "expect": len(held.moids), "moids_sha256": held.moids_sha256}
+    give(
+        settings,
+        there,
+        command_of(invocation, action, held.source, held.epoch, **about),
+        wait_s,
+        queued=f"{held.source} is polled within an hour. See that its worker runs; when `streamer deletes list` shows "
+        f"hold {held.hold_id} no longer as it is now, it has acted, else give the order again",
+        refused=CheckFailed(
+            f"{held.source} refused to {action} hold {held.hold_id}", hint="look at `streamer deletes list` again"
+        ),
     )
-    _tell(made, answer, wait_s)
 
 
 def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
@@ -249,46 +211,7 @@ def _chosen(found: Sequence[Held], hold: str, expect: int | None) -> Held:
     )
 
 
-def _command(action: str, held: Held, issuer: str) -> Command:
-    now = utc_ms()
-    return Command(
-        command_id=str(uuid4()),
-        source=held.source,
-        epoch=held.epoch,
-        action=action,
-        hold_id=held.hold_id,
-        expect=len(held.moids),
-        moids_sha256=held.moids_sha256,
-        issued_at=now,
-        issued_by=issuer,
-        expires_at=now + control.LIFE_MS,
-    )
-
-
-def issuer(invocation: Invocation) -> str:
-    """Who says to give an order."""
-    user = invocation.environ.get("USER") or invocation.environ.get("USERNAME") or "somebody"
-    return f"{user}@{platform.node()}"[:LONGEST_NAME]
-
-
 # Telling...
-
-
-def _tell(made: Command, answer: Answer | None, wait_s: float) -> None:
-    """What became of a command: one line, or exit status 3."""
-    if answer is None:
-        click.echo(
-            f"queued: no worker has answered within {wait_s:g} s; command {made.command_id} acts, once, when "
-            f"{made.source} is polled within an hour. See that its worker runs; when `streamer deletes list` shows "
-            f"hold {made.hold_id} no longer as it is now, it has acted, else give the order again"
-        )
-    elif answer.outcome == control.DONE:
-        click.echo(f"done: {printable(answer.detail)}")
-    else:
-        raise CheckFailed(
-            f"{made.source} refused to {made.action} hold {made.hold_id}: {printable(answer.detail)}",
-            hint="look at `streamer deletes list` again",
-        )
 
 
 def _show(found: Sequence[Held], console: Console) -> None:

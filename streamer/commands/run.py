@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 
 import click
 
 from streamer import app, log
 from streamer.config import Settings
 from streamer.invocation import Invocation, takes_config
+from streamer.output.progress import beside_a_log
 from streamer.stop import Stop
+from streamer.underway import shown_by
 
 EXAMPLES = """\b
 Examples:
@@ -27,8 +30,10 @@ def command(invocation: Invocation) -> None:
     and says so. Health is served on http.listen. A stop finishes the transaction in hand; a second signal does not.
     """
     settings = invocation.settings()
-    log.setup(settings.log.level, settings.log.format)
-    asyncio.run(_serve(settings))
+    bars = beside_a_log() if settings.log.format == "console" else None
+    log.setup(settings.log.level, settings.log.format, bars)
+    with nullcontext() if bars is None else shown_by(bars):
+        asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
-from uuid import uuid4
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -21,19 +19,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamer import control, log
+from streamer import control
 from streamer.clock import utc_ms
-from streamer.commands.deletes import WAIT, YES, issuer
+from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give, settings_of
 from streamer.config import Settings
-from streamer.control import Command
 from streamer.errors import CheckFailed, StreamerError
 from streamer.health import SourceHealth
 from streamer.invocation import OUTPUT, Invocation, takes_config
-from streamer.kafka.connection import Connection
-from streamer.kafka.control import Homes, homes, order
+from streamer.kafka.control import Homes, homes
 from streamer.kafka.owners import owners
 from streamer.kafka.restore import known
-from streamer.kafka.rights import needed
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
 from streamer.output.printable import printable
@@ -41,7 +36,7 @@ from streamer.registry import Registry
 from streamer.state import SourceState
 from streamer.wire.decoding import Decoder, Undecodable
 
-LOOKING, ORDERING = "sources list", "deletes release"  # in the table of rights
+LOOKING: Final = "sources list"  # in the table of rights
 COLUMNS: Final = (
     "source",
     "owner",
@@ -110,7 +105,7 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
     configured again it begins a new history (epoch), with a baseline. Refused with exit status 3 while a worker polls
     it; take it out of the configuration and restart the workers first.
     """
-    settings = _settings(invocation)
+    settings = settings_of(invocation)
     there, states = asyncio.run(_states(settings, ORDERING))
     state = states.get(name)
     if state is None or state.row is None:
@@ -118,30 +113,27 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
             f"the state knows no source {name!r}: nothing was sent",
             hint=f"it knows {', '.join(sorted(states)) or 'none'}; see `streamer sources`",
         )
-    if not yes and sys.stdin.isatty():
-        known = sum(row.known for row in state.tokens.values())
-        if not click.confirm(f"forget {name}, epoch {state.row.epoch}, with {known} tokens?", err=True):
-            click.echo("streamer: nothing was sent", err=True)
-            raise click.Abort
-    _order(settings, there, _command(name, state.row.epoch, issuer(invocation)), wait_s)
+    count = sum(row.known for row in state.tokens.values())
+    ask(f"forget {name}, epoch {state.row.epoch}, with {count} tokens?", yes=yes)
+    give(
+        settings,
+        there,
+        command_of(invocation, control.FORGET, name, state.row.epoch),
+        wait_s,
+        queued=f"a worker has the partition of {name} within an hour",
+        refused=CheckFailed(
+            f"{name} is not forgotten",
+            hint="remove it from the configuration of all workers and restart them, then send it again",
+        ),
+    )
 
 
 # Reading...
 
 
-def _settings(invocation: Invocation) -> Settings:
-    settings = invocation.settings(reader=True)
-    log.setup(settings.log.level, settings.log.format)
-    return settings
-
-
-def _connection(settings: Settings, doing: str) -> Connection:
-    return Connection.of(settings.kafka, needed(doing, settings.kafka))
-
-
 async def _states(settings: Settings, doing: str) -> tuple[Homes, dict[str, SourceState]]:
     """By source, all that the state knows, and where commands go."""
-    connection, names = _connection(settings, doing), Names(settings.kafka.topic_prefix)
+    connection, names = connection_for(settings, doing), Names(settings.kafka.topic_prefix)
     there = await homes(connection, names, ordering=doing == ORDERING)
     return there, await known(connection, names.state, range(there.state))
 
@@ -171,7 +163,7 @@ async def _owners(settings: Settings) -> Mapping[int, str]:
     """By partition its owner; nobody, where the group cannot be looked at."""
     try:
         topic = Names(settings.kafka.topic_prefix).state
-        return await owners(_connection(settings, LOOKING), settings.kafka.group, topic)
+        return await owners(connection_for(settings, LOOKING), settings.kafka.group, topic)
     except StreamerError as error:
         click.echo(f"streamer: owners are not known: {error}; {error.hint}", err=True)
         return {}
@@ -188,7 +180,7 @@ async def _last_reports(
     try:
         async with Registry(settings.registry) as registry:
             decoder = Decoder(registry)
-            async with aclosing(records(_connection(settings, LOOKING), (topic,), since=since)) as read:
+            async with aclosing(records(connection_for(settings, LOOKING), (topic,), since=since)) as read:
                 async for record in read:
                     try:
                         report = await decoder.report(record.value)
@@ -200,58 +192,11 @@ async def _last_reports(
     return found
 
 
-# Ordering...
-
-
-def _command(name: str, epoch: str, who: str) -> Command:
-    now = utc_ms()
-    return Command(
-        command_id=str(uuid4()),
-        source=name,
-        epoch=epoch,
-        action=control.FORGET,
-        hold_id=None,
-        expect=None,
-        moids_sha256=None,
-        issued_at=now,
-        issued_by=who,
-        expires_at=now + control.LIFE_MS,
-    )
-
-
-def _order(settings: Settings, there: Homes, made: Command, wait_s: float) -> None:
-    """Send it, wait, and say what became of it."""
-    click.echo(f"streamer: command {made.command_id} goes to the owner of {made.source}", err=True)
-    answer = asyncio.run(
-        order(
-            _connection(settings, ORDERING),
-            Names(settings.kafka.topic_prefix),
-            made,
-            there=there,
-            compression=settings.kafka.compression,
-            timeout_s=settings.kafka.transaction.timeout,
-            wait_s=wait_s,
-        )
-    )
-    if answer is None:
-        click.echo(
-            f"queued: no worker has answered within {wait_s:g} s; command {made.command_id} acts, once, when a worker "
-            f"has the partition of {made.source} within an hour"
-        )
-    elif answer.outcome == control.DONE:
-        click.echo(f"done: {printable(answer.detail)}")
-    else:
-        raise CheckFailed(
-            f"{made.source} is not forgotten: {printable(answer.detail)}",
-            hint="remove it from the configuration of all workers and restart them, then send it again",
-        )
-
-
 # Telling...
 
 
 def _list(invocation: Invocation, output: str) -> None:
-    rows = asyncio.run(_rows(_settings(invocation)))
+    rows = asyncio.run(_rows(settings_of(invocation)))
     if output == "json":
         click.echo(json.dumps(rows))
     else:

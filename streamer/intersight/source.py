@@ -121,16 +121,18 @@ class IntersightSource:
             Rejected: the poll is void; `walk` tells how far it came.
         """
         self._was_set()
-        seen = await read_snapshot(
-            self._client,
-            known,
-            self._paging,
-            page_size=self._page_size,
-            clock=self._clock,
-            spellings=self._spellings,
-            where=where,
-            underway=None if known or where else Underway("snapshot.reading", source=self.name),  # others are soon over
-        )
+        what = f"{self.name}: first snapshot"
+        with Underway("snapshot.reading", what, ("rows", "of"), source=self.name) as underway:
+            seen = await read_snapshot(
+                self._client,
+                known,
+                self._paging,
+                page_size=self._page_size,
+                clock=self._clock,
+                spellings=self._spellings,
+                where=where,
+                underway=None if known or where else underway,  # others are soon over
+            )
         if step := self._was_set():
             void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")
             void.walk = seen.walk

@@ -115,13 +115,14 @@ class Ledger:
         if number in self._shards:
             return await self._shards[number].sources()
         found = await restore(self._connection, self._names.state, number, None, owned=False)
-        return frozenset(source for source, restored in found.items() if restored.own)
+        return frozenset(source for source, restored in found.items() if restored.is_source)
 
     async def restore(self, source: str) -> SourceState:
         """What the log says of a source; from now on it may commit.
 
         Raises:
             Unready, Misconfigured: as `Writer.open` and `restore.restore`.
+            Damaged: its rows cannot be read; those of others are not touched by that.
             Doubt: fenced; it may be tried again, the wait that this asks for is part of the next try.
             Fenced: fenced three times within a minute.
             Stopped: the partition is not ours any more.
@@ -240,8 +241,9 @@ class Shard:
                 await self._open()
             self._asked.add(source)
             restored = self._waiting.pop(source, NOTHING)
+            state = restored.known()
             self._current[source] = restored.own
-            return restored.state
+            return state
 
     async def commit(self, source: str, records: list[Outgoing], own: bytes) -> None:
         """See `Ledger.commit`; `own` is the value of the source's own row among the records."""
@@ -272,7 +274,7 @@ class Shard:
         except BaseException:
             await self._writer.close()
             raise
-        self._found = frozenset(source for source, restored in self._waiting.items() if restored.own)
+        self._found = frozenset(source for source, restored in self._waiting.items() if restored.is_source)
         self._current = {s: own for s, own in self._current.items() if self._waiting.get(s, NOTHING).own == own}
         self._asked = set(self._current)
         for source in self._current:

@@ -2,6 +2,10 @@
 
 A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
 it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user.
+
+Question: what if a row cannot be read? Choice: its source is damaged, with the row's key and what is wrong, and is not
+known until a person has repaired it; all others are. A key that names no source at all is nobody's: it is said, and
+passed over. Rejected: to refuse the partition for it; one bad row would silence every account in it.
 """
 
 from __future__ import annotations
@@ -14,26 +18,44 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streamer.errors import Misconfigured
+from streamer import log
+from streamer.errors import Damaged, Misconfigured
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.kafka.hanging import settled
 from streamer.kafka.span import enter
+from streamer.log import say
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 from streamer.underway import Underway
 
 SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
+HINT: Final = "repair the row, or write a record without a value under its key, as one who knows what it held"
 FETCH_MS: Final = 200
 FETCH_BYTES: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the log says of one source; `own` is the value of its own row, which every commit writes again."""
+    """What the log says of one source; `own` is the value of its own row, which every commit writes again.
+
+    `damage`: why that cannot be known; then there is nothing else.
+    """
 
     own: bytes = b""
     state: SourceState = field(default_factory=SourceState)
+    damage: Damaged | None = None
+
+    @property
+    def is_source(self) -> bool:
+        """Whether the log knows it, readable or not; rows without their source's own are no source."""
+        return bool(self.own) or self.damage is not None
+
+    def known(self) -> SourceState:
+        """What it says; raises `Damaged`."""
+        if self.damage is not None:
+            raise self.damage
+        return self.state
 
 
 async def restore(
@@ -50,43 +72,61 @@ async def restore(
 
     Raises:
         Unready: Kafka does not answer.
-        Misconfigured: a row is not one of ours, or of a newer version.
     """
     rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
     owns: dict[str, tuple[bytes, SourceRow]] = {}
     tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
-    key = b""
-    try:
-        for count, key in enumerate(list(rows), 1):
-            value = rows.pop(key)  # a row is in memory once
-            if count % BREATH_ROWS == 0:
-                await asyncio.sleep(0)
-            source, kind, moid = _parted(key)
-            if sources is not None and source not in sources:
-                continue
+    damages: dict[str, Damaged] = {}
+    nobodys: list[bytes] = []
+    for count, key in enumerate(list(rows), 1):
+        value = rows.pop(key)  # a row is in memory once
+        if count % BREATH_ROWS == 0:
+            await asyncio.sleep(0)
+        source, kind, moid = _parted(key)
+        if not source:
+            nobodys.append(key)
+        if not source or (sources is not None and source not in sources):
+            continue
+        try:
             if not kind:
                 owns[source] = value, SourceRow.from_bytes(value)
             elif kind == "t":
                 tokens[source][moid] = TokenRow.from_bytes(value)
             elif kind == "u":
                 users[source][moid] = UserRow.from_bytes(value)
-    except Misconfigured as error:
-        raise Misconfigured(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint) from error
-    named = owns.keys() | tokens.keys() | users.keys() if sources is None else sources
-    return {source: _restored(owns.get(source), tokens[source], users[source]) for source in named}
+        except Misconfigured as error:
+            damages[source] = Damaged(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint or HINT)
+    if nobodys:
+        say(
+            "state.foreign",
+            level=log.WARNING,
+            topic=topic,
+            partition=partition,
+            rows=len(nobodys),
+            key=f"{nobodys[0]!r:.200}",
+            hint="another program writes to this topic: give every deployment its own kafka.topic_prefix",
+        )
+    named = owns.keys() | tokens.keys() | users.keys() | damages.keys() if sources is None else sources
+    return {
+        source: Restored(damage=damages[source])
+        if source in damages
+        else _restored(owns.get(source), tokens[source], users[source])
+        for source in named
+    }
 
 
 async def known(connection: Connection, topic: str, partitions: Iterable[int]) -> dict[str, SourceState]:
     """By name, all sources that have a row of their own in these partitions, which stay whosever they are.
 
     Raises:
-        Unready, Misconfigured: as `restore`.
+        Unready: as `restore`.
+        Damaged: one of them cannot be known.
     """
     found: dict[str, SourceState] = {}
     for number in partitions:
         restored = await restore(connection, topic, number, None, owned=False)
-        found |= {name: one.state for name, one in restored.items() if one.state.row is not None}
+        found |= {name: one.known() for name, one in restored.items() if one.is_source}
     return found
 
 
@@ -95,13 +135,10 @@ def _restored(own: tuple[bytes, SourceRow] | None, tokens: dict[str, TokenRow], 
 
 
 def _parted(key: bytes) -> tuple[str, str, str]:
-    """`source` or `source/<kind>/<moid>`; a kind of a later version is passed over."""
-    try:
-        source, _, rest = key.decode().partition("/")
-    except UnicodeDecodeError as error:
-        raise Misconfigured(
-            "no streamer writes such a key", hint="give every deployment its own kafka.topic_prefix"
-        ) from error
+    """`source` or `source/<kind>/<moid>`; a kind of a later version is passed over. No streamer's key has no source."""
+    source, _, rest = key.decode(errors="replace").partition("/")
+    if "\ufffd" in source:
+        return "", "", ""
     kind, _, moid = rest.partition("/")
     return source, kind, moid
 
@@ -137,11 +174,12 @@ async def _settled(connection: Connection, at: TopicPartition) -> None:
 async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
     """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
     rows: dict[bytes, bytes] = {}
-    position, underway = -1, Underway("state.reading", topic=at.topic, partition=at.partition, end=end)
-    while position < end:
-        async with asyncio.timeout(SILENCE_LIMIT_S):
-            position = await _read_on(consumer, at, position, rows)
-        underway.tell(offset=position, rows=len(rows))
+    position, what, place = -1, f"reading {at.topic}-{at.partition}", at._asdict()
+    with Underway("state.reading", what, ("offset", "end"), **place, end=end) as underway:
+        while position < end:
+            async with asyncio.timeout(SILENCE_LIMIT_S):
+                position = await _read_on(consumer, at, position, rows)
+            underway.tell(offset=position, rows=len(rows))
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
@@ -12,6 +12,12 @@ from streamer.settings.section import Section, key, refuse, section
 from streamer.settings.values import Duration, File, Number, Origin, Proxy, Secret, Text
 
 _MINUTE: Final = 60.0
+MACHINES_OWN: Final[Any] = {
+    "ca_file": True,
+    "proxy": True,
+    "api_key": {"file", "pem"},
+    "oauth": {"client_secret", "client_secret_file"},
+}
 
 
 class ApiKey(Section):
@@ -100,11 +106,13 @@ class SourceSettings(Section):
     def fingerprint(self) -> str:
         """SHA-256, hex, of what this source is and how it is judged.
 
-        Left out are secrets and the paths of files, which are a machine's own, and keys at their default, so that a
-        new key of a later version changes no fingerprint.
+        Left out are secrets, the paths of files and the proxy, which are a machine's own, and keys at their default, so
+        that a new key of a later version changes no fingerprint. Of an API key there is whose it is, account and user:
+        the last part of its id is another one after each rotation, and a rotation is no disagreement.
         """
-        machines_own = {"ca_file": True, "api_key": {"file", "pem"}, "oauth": {"client_secret", "client_secret_file"}}
-        ours = self.model_dump(mode="json", exclude_defaults=True, exclude=machines_own)  # type: ignore[arg-type]
+        ours = self.model_dump(mode="json", exclude_defaults=True, exclude=MACHINES_OWN)
+        if self.api_key is not None:
+            ours["api_key"]["id"] = self.api_key.id.rpartition("/")[0]
         return hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
 
     @model_validator(mode="after")

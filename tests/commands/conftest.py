@@ -1,5 +1,13 @@
-"""The official SDK takes 371 MB: its test is for where it is installed (`pip install intersight`), see README."""
+"""What tests of commands need beside a broker and a registry."""
 
-from importlib.util import find_spec
+from pathlib import Path
 
-collect_ignore = [] if find_spec("intersight") else ["test_tokens_sdk.py"]
+import pytest
+
+from tests.services import intersight_sdk, wanted
+
+
+@pytest.fixture(scope="session", name="official_sdk")
+def _official_sdk() -> Path:
+    """The folder with Cisco's SDK."""
+    return wanted.installed(intersight_sdk.installed)

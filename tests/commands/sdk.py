@@ -1,13 +1,11 @@
-"""Cisco's official SDK, as a process of its own: what it answers to filters. `python -m tests.commands.sdk < question`.
-
-It is no dependency: it weighs over 600 MB installed. Where it is (`pip install intersight`), `test_tokens_sdk.py` runs.
-"""
+"""Cisco's official SDK as a process of its own: its answers to filters. `python -m tests.commands.sdk < question`."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,16 +13,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tests.services import intersight_sdk
+
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = 1000
 
 
-async def answers(url: str, key_id: str, key_file: Path, filters: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """To each filter, the tokens: the 14 arguments of each, times in ms, what is not set None."""
+async def answers(
+    folder: Path, url: str, key_id: str, key_file: Path, filters: Sequence[str]
+) -> list[list[dict[str, Any]]]:
+    """To each filter, the tokens: the 14 arguments of each, times in ms, what is not set None; `folder` has the SDK."""
     asked = {"url": url, "key_id": key_id, "key_file": str(key_file), "filters": list(filters)}
     command = (sys.executable, "-m", "tests.commands.sdk")
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**26
+        *command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": intersight_sdk.search_path(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        limit=2**26,
     )
     out, _ = await process.communicate(json.dumps(asked).encode())
     assert process.returncode == 0

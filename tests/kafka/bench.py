@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, Producer
 
 from streamer import batch, report
 from streamer.absence import judge
@@ -18,7 +18,7 @@ from streamer.judging import history
 from streamer.judging.steps import Writing, last_shown, steps, tombstones
 from streamer.kafka.connection import Connection
 from streamer.kafka.ledger import Ledger, Ownership
-from streamer.kafka.topics import Layout, Names, ensure
+from streamer.kafka.topics import Layout, Names, ensure, partition_of
 from streamer.state import Complete, SourceRow, SourceState
 from streamer.tokens import Gone, Token
 from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot
@@ -131,6 +131,13 @@ class OnBroker:
         found = await read_all(self.bootstrap, self.topics)
         read = [Record(self.names.suffix(m.topic), m.key or b"", m.value, m.headers) for m in found]
         return sorted(read, key=lambda record: SUFFIXES.index(record.topic))
+
+    def plant(self, key: bytes, value: bytes | None) -> None:
+        """Somebody else writes a row of the state."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        home = partition_of(key.partition(b"/")[0], self.layout.state)
+        producer.produce(self.names.state, value, key, home)
+        assert producer.flush(30) == 0
 
     async def close(self) -> None:
         """See `Bench`."""

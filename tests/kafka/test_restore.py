@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from confluent_kafka import Producer
 
 from streamer.cycle import Cycle
-from streamer.errors import Misconfigured, Unready
-from streamer.kafka.restore import Restored, restore
+from streamer.errors import Damaged, Doubt, Unready
+from streamer.kafka.restore import Restored, known, restore
 from streamer.state import SourceRow, SourceState, token_key
 from tests import laws
 from tests.builders import NOON, SECOND, token
 from tests.fakes import Account, Clock
-from tests.kafka.bench import ONE, TWO, OnBroker, by_key, start, tell
+from tests.kafka.bench import ONE, TWO, OnBroker, begin, by_key, start, tell
 from tests.kafka.stage import make, record, seen_within, writer
 from tests.services.kafka import Given
 from tests.services.reader import read_all
@@ -136,24 +135,54 @@ async def test_a_compacted_partition_is_restored(broker: OnBroker) -> None:
         (b"prod", b"\x02 a later version"),
         (b"prod", b"\x01"),
         (b"prod/t/a", b"\x01 cut short"),
-        (b"\xff\xfe", b"\x01"),
+        (b"prod/u/a", b""),
     ],
 )
 async def test_rows_of_another_program_are_refused(broker: OnBroker, key: bytes, value: bytes) -> None:
-    """Nothing is polled on top of what cannot be read; retrying cannot help."""
-    await broker.make_topics()
-    _produce(broker, key, value)
+    """Nothing is polled on top of what cannot be read, until it is repaired; the other sources are known all the time.
 
-    with pytest.raises(Misconfigured, match=r"key .*(state row|no streamer writes)"):
-        await broker.ledger().restore(ONE)
+    Who writes there goes on, also through the looks at what is damaged.
+    """
+    await broker.make_topics()
+    await start(broker.ledger(), TWO, token("a"))
+    broker.plant(key, value)
+
+    ledger = broker.ledger()
+    state = await ledger.restore(TWO)
+    for _ in range(2):
+        with pytest.raises(Damaged, match=r"key .*state row") as raised:
+            await ledger.restore(ONE)
+        state = await tell(ledger, TWO, state, token("a", client_name=str(len(raised.value.hint))))
+    assert raised.value.hint
+    assert await ledger.sources(0) == {ONE, TWO}
+    with pytest.raises(Damaged):
+        await known(broker.connection, broker.names.state, [0])
+    with pytest.raises(Doubt):
+        await ledger.commit(ONE, begin(ONE))
+    broker.plant(key, None)
+    assert await ledger.restore(ONE) == SourceState()
+    assert await broker.ledger().restore(TWO) == state
+
+
+async def test_a_key_that_names_no_source_is_nobodys(broker: OnBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """It stops nobody, and is said."""
+    await broker.make_topics()
+    state = await start(broker.ledger(), ONE, token("a"))
+    broker.plant(b"\xff\xfe", b"\x01")
+    broker.plant(b"/t/a", b"\x01")
+
+    assert await broker.ledger().restore(ONE) == state
+    (line,) = [record for record in caplog.records if record.getMessage() == "state.foreign"]
+    assert vars(line)["fields"]["key"] == repr(b"\xff\xfe")
+    assert vars(line)["fields"]["rows"] == 2
 
 
 async def test_rows_of_other_sources_and_later_kinds_are_passed_over(broker: OnBroker) -> None:
     """A source that is configured no more, and what a later version keeps beside tokens and users."""
     await broker.make_topics()
     state = await start(broker.ledger(), ONE, token("a"))
-    _produce(broker, b"prod/x/somebody", b"\x01whatever")
-    _produce(broker, b"gone/t/a", b"\x01whatever")
+    broker.plant(b"prod/x/somebody", b"\x01whatever")
+    broker.plant(b"gone/t/a", b"\x01whatever")
 
     found = await restore(broker.connection, broker.names.state, 0, [ONE, TWO])
 
@@ -167,14 +196,8 @@ async def test_whoever_names_no_source_gets_all(broker: OnBroker) -> None:
     await broker.make_topics()
     ledger = broker.ledger()
     states = {source: await start(ledger, source, token("a")) for source in (ONE, TWO)}
-    _produce(broker, b"torn/t/a", by_key(await broker.records())[token_key(ONE, "a")] or b"")
+    broker.plant(b"torn/t/a", by_key(await broker.records())[token_key(ONE, "a")] or b"")
 
     found = await restore(broker.connection, broker.names.state, 0, None)
 
     assert {source: restored.state for source, restored in found.items()} == states | {"torn": SourceState()}
-
-
-def _produce(broker: OnBroker, key: bytes, value: bytes) -> None:
-    producer = Producer({"bootstrap.servers": broker.bootstrap})
-    producer.produce(broker.names.state, value, key)
-    assert producer.flush(30) == 0
