@@ -36,6 +36,7 @@ from streamer.kafka.restore import known
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
+from streamer.known import Known
 from streamer.output.printable import printable
 from streamer.registry import Registry
 from streamer.state import SourceState
@@ -119,7 +120,7 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
             hint=f"it knows {', '.join(sorted(states)) or 'none'}; see `streamer sources`",
         )
     if not yes and sys.stdin.isatty():
-        known = sum(row.known for row in state.tokens.values())
+        known = Known.of(state.tokens).existing()
         if not click.confirm(f"forget {name}, epoch {state.row.epoch}, with {known} tokens?", err=True):
             click.echo("streamer: nothing was sent", err=True)
             raise click.Abort
