@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamer.events import Evidence, Poll
+from streamer.known import Known
 from streamer.state import Hold, SourceRow, Status, TokenRow
 from streamer.tokens import Audit, AuditRecord, Finding, Gone
 
@@ -171,10 +172,10 @@ def _reason(
     if emptied:
         return "emptied"
     now = _credible(poll, poll.detected_at)
-    known = sum(token.known and not _expired(token, now) for token in tokens.values())
+    known = Known.of(tokens)
     since = poll.detected_at - guard.window_ms
-    recent = sum(_counts_as_recent(token, since, poll) for token in tokens.values())
-    return "threshold" if len(unsettled) + recent > guard.threshold(known) else None
+    recent = sum(_counts_as_recent(token, since, poll) for token in known.deleted().values())
+    return "threshold" if len(unsettled) + recent > guard.threshold(known.existing() - len(known.over(now))) else None
 
 
 def _counts_as_recent(token: TokenRow, since: int, poll: Poll) -> bool:

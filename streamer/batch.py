@@ -11,13 +11,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Final, TypeVar
+from typing import Final
 
 from streamer import avro, frozen
 from streamer.avro import Values
 from streamer.events import Event
 from streamer.frozen import Frozen
 from streamer.judging.steps import Step, UserStep
+from streamer.known import Known
 from streamer.report import Report
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
 
@@ -30,7 +31,6 @@ RESERVED_RECORDS: Final = 2  # the source's row and the report
 GROWTH: Final = 256  # bytes these two may gain while events are counted: 5 figures in each, of at most 19 digits
 
 Headers = tuple[tuple[str, bytes], ...]
-Row = TypeVar("Row", TokenRow, UserRow)
 
 
 class Record(Frozen, frozen=True):
@@ -191,21 +191,13 @@ def plan(
 
 def fold(state: SourceState, *written: Batch) -> SourceState:
     """The state after batches were committed, one or all of a poll: what is known is copied once for all of them."""
-    tokens = _folded(state.tokens, [part.tokens for part in written])
-    users = _folded(state.users, [part.users for part in written])
-    return SourceState(written[-1].row if written else state.row, tokens, users)
-
-
-def _folded(before: Mapping[str, Row], written: Sequence[Mapping[str, Row | None]]) -> Mapping[str, Row]:
-    if not any(written):
-        return before
-    after = dict(before)
-    for moid, row in chain.from_iterable(part.items() for part in written):
-        if row is None:
-            after.pop(moid, None)
-        else:
-            after[moid] = row
-    return after
+    tokens = dict(chain.from_iterable(part.tokens.items() for part in written))
+    users = dict(chain.from_iterable(part.users.items() for part in written))
+    return SourceState(
+        written[-1].row if written else state.row,
+        Known.of(state.tokens).after(tokens) if tokens else state.tokens,
+        {moid: row for moid, row in {**state.users, **users}.items() if row} if users else state.users,
+    )
 
 
 class _Tally:

@@ -22,6 +22,7 @@ from typing import Any, Final
 from streamer import avro
 from streamer.absence import moids_sha256
 from streamer.errors import Misconfigured, StreamerError
+from streamer.known import Known
 from streamer.state import Answer, SourceRow, SourceState, Status
 
 SCHEMA: Final = "control_command"
@@ -140,7 +141,7 @@ def held_moids(state: SourceState) -> tuple[str, ...]:
     return tuple(
         sorted(
             moid
-            for moid, token in state.tokens.items()
+            for moid, token in Known.of(state.tokens).absent().items()
             if hold and token.status is Status.HELD and token.hold_id == hold.hold_id
         )
     )

@@ -13,10 +13,11 @@ from functools import lru_cache
 from operator import attrgetter
 
 from streamer import avro
+from streamer.known import Known
 from streamer.state import Status, TokenRow
 from streamer.tokens import MEANING, Change, Kind, Sighting, Snapshot, Token
 
-ABSENT, LIVE = (Status.WAITING, Status.HELD), Status.LIVE
+ABSENT = (Status.WAITING, Status.HELD)
 
 _meaning = attrgetter(*MEANING)
 REFRESH = ("refresh",)  # the kinds of a change that only says: an application renewed its access token
@@ -32,17 +33,21 @@ _KINDS = {
 }
 
 
-def changes(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[Change, ...]:
+def changes(
+    before: Mapping[str, TokenRow], after: Snapshot, rows: Mapping[str, TokenRow] | None = None
+) -> tuple[Change, ...]:
     """Every Moid that differs, in order of Moid.
 
     Args:
         before: the state's rows; those published as deleted are not known any more.
         after: a complete snapshot, made against the digests of these rows.
+        rows: of `before`, those of the tokens in `after.rows`, where they are at hand.
     """
-    found = (compare(moid, before.get(moid), seen) for moid, seen in after.rows.items())
-    absent = [moid for moid, row in before.items() if row.status is not LIVE and row.status in ABSENT]
-    returned = [Change(Kind.RETURNED, moid) for moid in absent if moid in after.unchanged]
-    gone = (Change(Kind.MISSING, moid) for moid in missing(before, after))
+    known = Known.of(before)
+    rows = known.among(after.rows) if rows is None else rows
+    found = (compare(moid, rows.get(moid), seen) for moid, seen in after.rows.items())
+    returned = [Change(Kind.RETURNED, moid) for moid in known.absent() if moid in after.unchanged]
+    gone = (Change(Kind.MISSING, moid) for moid in missing(known, after))
     return tuple(sorted((*filter(None, found), *returned, *gone), key=attrgetter("moid")))
 
 
@@ -58,9 +63,8 @@ def compare(moid: str, row: TokenRow | None, seen: Sighting) -> Change | None:
 
 def missing(before: Mapping[str, TokenRow], after: Snapshot) -> tuple[str, ...]:
     """The known Moids that a snapshot lacks, in order: candidates, to be looked up before anybody judges them."""
-    unchanged, rows = after.unchanged, after.rows
-    absent = [moid for moid in before if moid not in unchanged and moid not in rows]
-    return tuple(sorted(moid for moid in absent if before[moid].known))
+    unseen = [moid for moid in Known.of(before).others(after.unchanged) if moid not in after.rows]
+    return tuple(sorted(moid for moid in unseen if before[moid].known))
 
 
 @lru_cache(maxsize=1024)  # few fields change, and then they do so in many tokens

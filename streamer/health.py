@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from streamer.known import Known
 from streamer.state import Hold, SourceState
 from streamer.status.recent import Recent
 from streamer.status.tally import Tally
@@ -70,7 +71,7 @@ class SourceHealth:
             return
         row = state.row
         self.epoch, self.last_sequence = row.epoch, row.last_sequence
-        self.tokens = sum(token.known for token in state.tokens.values())
+        self.tokens = Known.of(state.tokens).existing()
         if row.complete:
             self.last_accepted_at = row.complete.accepted_at
         self.hold = row.hold

@@ -45,7 +45,7 @@ class Status(IntEnum):
     DELETED = 3  # published as deleted; remembered for 7 days
 
 
-_STATUSES: Final = frozenset(Status)
+STATUSES: Final = frozenset(Status)
 
 
 class TokenRow(Frozen, frozen=True):
@@ -105,7 +105,7 @@ class TokenRow(Frozen, frozen=True):
         Raises:
             Misconfigured: written by a version this one does not know, or not by a streamer at all.
         """
-        _check_version(value, at_least=1 + FIXED.size)
+        check_version(value, at_least=1 + FIXED.size)
         status, seen, expires, modified, created, raw, meaning, absent, hold, event, deleted, last = FIXED.unpack_from(
             value, 1
         )
@@ -201,7 +201,7 @@ class SourceRow:
     @classmethod
     def from_bytes(cls, value: bytes) -> SourceRow:
         """The row of a value; raises `Misconfigured` as `TokenRow.from_bytes` does."""
-        _check_version(value, at_least=2)
+        check_version(value, at_least=2)
         row = avro.decode("state_source", value[1:])
         if not 0 <= row["last_sequence"] < LAST_SEQUENCE:
             raise Misconfigured(f"a source row has the sequence {row['last_sequence']}, which no streamer comes to")
@@ -250,7 +250,7 @@ class UserRow:
         if value[:1] == bytes((VERSION,)):
             old = cls(0, value[1:])
             return replace(old, seen_at=max((at for part in old.seen() for at in part.values()), default=0))
-        _check_version(value, at_least=1 + INSTANT.size, version=USER_VERSION)
+        check_version(value, at_least=1 + INSTANT.size, version=USER_VERSION)
         (seen_at,) = INSTANT.unpack_from(value, 1)
         return cls(seen_at, value[1 + INSTANT.size :])
 
@@ -283,7 +283,8 @@ def _seen(values: Mapping[str, int]) -> list[dict[str, object]]:
     return [{"value": value, "last_seen": at} for value, at in sorted(values.items())]
 
 
-def _check_version(value: bytes, *, at_least: int, version: int = VERSION) -> None:
+def check_version(value: bytes, *, at_least: int, version: int = VERSION) -> None:
+    """Raise `Misconfigured` for a value of another version, or one that is shorter than any of this one."""
     if not value or value[0] != version:
         raise Misconfigured(
             f"a state row begins with byte {value[:1].hex() or 'nothing'}, wanted {version:02x}: "
@@ -295,8 +296,8 @@ def _check_version(value: bytes, *, at_least: int, version: int = VERSION) -> No
 
 
 def _status(byte: int) -> Status:
-    if byte not in _STATUSES:
-        raise Misconfigured(f"a state row has the status {byte}, wanted one of {', '.join(map(str, _STATUSES))}")
+    if byte not in STATUSES:
+        raise Misconfigured(f"a state row has the status {byte}, wanted one of {', '.join(map(str, STATUSES))}")
     return Status(byte)
 
 

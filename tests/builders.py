@@ -11,6 +11,7 @@ from streamer import avro
 from streamer.avro import Values
 from streamer.batch import Form
 from streamer.events import Poll
+from streamer.known import Known
 from streamer.state import Status, TokenRow
 from streamer.tokens import ServerClock, Sighting, Snapshot, Token, Walk
 
@@ -54,6 +55,11 @@ def row(seen: Token, status: Status = Status.LIVE, *, seen_at: int = NOON - 120 
         create_time=seen.create_time,
         **fields,
     )
+
+
+def known_of(*seen: Sighting) -> Known:
+    """What is known once the rows of an answer are in the state."""
+    return Known.of({one.token.moid: TokenRow(Status.LIVE, NOON, one.raw, one.meaning, one.datum) for one in seen})
 
 
 def snapshot(

@@ -16,6 +16,7 @@ from uuid import UUID
 from streamer.batch import STATE, Batch, Record
 from streamer.errors import Doubt, Rejected
 from streamer.events import UserInfo
+from streamer.known import Known
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 from streamer.tokens import Audit, AuditRecord, Finding, Gone, Rights, ServerClock, Snapshot, Token, Unsure
 from tests.builders import ACCOUNT, NOON, SAME_CLOCK, sighting, snapshot
@@ -195,7 +196,7 @@ class Account:
         self.tokens = {one.moid: one for one in tokens}
         self.hidden, self.unsure = frozenset(hidden), frozenset(unsure)
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
+    async def snapshot(self, known: Known) -> Snapshot:
         """See `streamer.judging.gather.Source`."""
         self.requests += 1
         await self._gates.reach("source answers with a list")
@@ -205,7 +206,8 @@ class Account:
         listed = [one for moid, one in self.tokens.items() if moid not in self.hidden]
         sights = (sighting(one, arrived_at=self._clock(), noise=self.noise) for one in listed)
         seen = [replace(one, damaged=self.spoilt) for one in sights]
-        rows = {one.token.moid: one for one in seen if one.raw not in known}
+        digests = {row.raw for row in known.values() if row.known}
+        rows = {one.token.moid: one for one in seen if one.raw not in digests}
         shown = snapshot(seen, started_at=self._clock() - 1000, clock=self.server, finished_at=self._clock())
         return Snapshot(
             snapshot_id=str(UUID(int=next(self._ids))),

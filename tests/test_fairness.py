@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from streamer.intersight.client import _trust
+from streamer.known import Known
 from streamer.tokens import Snapshot
 from tests.builders import token
 from tests.chaos.fleet import fleet
@@ -42,7 +43,7 @@ class Counted(Account):
         self._go = go
         self.show([token("a")])
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
+    async def snapshot(self, known: Known) -> Snapshot:
         """See `streamer.judging.gather.Source`."""
         self._reading.add(self)
         await self._go.wait()

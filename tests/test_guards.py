@@ -270,7 +270,7 @@ TOKENS = st.dictionaries(
         STATUSES,
         hold_id=st.sampled_from([None, HOLD, OTHER]),
     ),
-)
+).map(lambda rows: {moid: replace(one, datum=row(token(moid)).datum) for moid, one in rows.items()})
 
 
 @settings(deadline=None)

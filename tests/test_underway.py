@@ -17,9 +17,10 @@ from streamer.demo.broker import embedded_broker
 from streamer.intersight.source import IntersightSource
 from streamer.kafka.connection import Connection
 from streamer.kafka.restore import restore
+from streamer.known import Known
 from streamer.serving import serve
 from streamer.underway import EVERY_S, SHORT_S, Underway, shown_by
-from tests.builders import token
+from tests.builders import known_of, sighting, token
 from tests.intersight.account import Account, moids
 from tests.intersight.stage import GOLDEN, KEY_ID, NOW, Naps
 from tests.stage import POLICY, SOURCE, Stage
@@ -87,9 +88,9 @@ async def test_a_first_snapshot_says_how_far_it_is(chatty: pytest.LogCaptureFixt
         key = ApiKey(id=KEY_ID, file=GOLDEN / "v3.pem")
         settings = SourceSettings(name="prod", url=url, api_key=key, page_size=2)
         async with IntersightSource(settings, clock=lambda: NOW, sleep=Naps()) as source:
-            await source.snapshot({})
+            await source.snapshot(Known())
             first = [fields for event, fields in _said(chatty) if event == "snapshot.reading"]
-            await source.snapshot({b"digest": "moid"})
+            await source.snapshot(known_of(sighting(token("x"))))
 
     assert [fields for fields in first if fields["rows"] > 1] == [  # one row is asked for to prove the paging
         {"source": "prod", "rows": rows, "of": 5} for rows in (2, 4, 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -20,6 +20,7 @@ from streamer.judging.judgement import Policy
 from streamer.kafka import group
 from streamer.kafka.group import Membership
 from streamer.kafka.topics import partition_of
+from streamer.known import Known
 from streamer.pace import Pace, Places
 from streamer.stop import Stop
 from streamer.tokens import Snapshot
@@ -60,7 +61,7 @@ class Walked(Account):
         self.walk = ""
         self.show([token("a")])
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
+    async def snapshot(self, known: Known) -> Snapshot:
         """See `streamer.judging.gather.Source`."""
         seen = await super().snapshot(known)
         if self.held:

@@ -31,6 +31,7 @@ from streamer.kafka.owners import owners
 from streamer.kafka.restore import known
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
+from streamer.known import Known
 from streamer.output.printable import printable
 from streamer.registry import Registry
 from streamer.state import SourceState
@@ -113,7 +114,7 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
             f"the state knows no source {name!r}: nothing was sent",
             hint=f"it knows {', '.join(sorted(states)) or 'none'}; see `streamer sources`",
         )
-    count = sum(row.known for row in state.tokens.values())
+    count = Known.of(state.tokens).existing()
     ask(f"forget {name}, epoch {state.row.epoch}, with {count} tokens?", yes=yes)
     give(
         settings,

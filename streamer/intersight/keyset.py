@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from hashlib import sha256
 from itertools import pairwise
 
 from streamer.errors import ApiError, Rejected
@@ -34,11 +35,12 @@ _BAD_REQUEST = 400
 
 async def read_by_moid(reading: Reading, paging: Paging, clock: Callable[[], int]) -> Snapshot:
     """All tokens, in one walk; arguments and errors are those of `walk`, and `wrong_account`."""
-    pages = reading.begin("keyset")
+    pages, moids = reading.begin("keyset"), sha256()
     async with aclosing(walk(reading, paging, clock)) as walked:
         async for page in walked:
+            moids.update("\n".join((*[""] * (pages.rows > 0), *sorted(page.moids))).encode())
             pages.take(page)
-    return reading.snapshot()
+    return reading.snapshot(moids.hexdigest())
 
 
 async def walk(

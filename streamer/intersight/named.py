@@ -24,6 +24,7 @@ from streamer.intersight.client import Client
 from streamer.intersight.pages import PATH
 from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, read_page
+from streamer.known import Known
 from streamer.tokens import Finding, Gone, Unsure
 
 TRIES: Final = 2
@@ -71,7 +72,7 @@ async def _by_list(client: Client, batch: Sequence[str], witnesses: Sequence[str
         reply = await client.get(PATH, query, Journal(), tries=TRIES)
         if reply.status != OK:
             raise reply.error()
-        page = read_page(reply.body, {}, reply.received_at, reply.trace_id)
+        page = read_page(reply.body, Known(), reply.received_at, reply.trace_id)
         _prove(page, named, witnesses)
     except Rejected as rejected:
         return {moid: Unsure(moid, f"{rejected.reason}: {rejected}") for moid in batch}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from streamer.absence import moids_sha256
 from streamer.errors import Rejected
 from streamer.intersight.pages import TRIES, Pages, Reading
 from streamer.intersight.rows import Page
@@ -36,36 +37,39 @@ async def read_by_offset(reading: Reading) -> Snapshot:
     """
     for walks_left in reversed(range(TRIES)):
         try:
-            pages = await _walk(reading)
-            if pages.number > 1 and any(one > next_one for one, next_one in pairwise(pages.moids)):
-                pages = await _walked_again(reading, pages)
+            moids = await _walk(reading)
+            if len(moids) > reading.size and any(one > next_one for one, next_one in pairwise(moids)):
+                moids = await _walked_again(reading, moids)
         except Rejected as rejected:
             if rejected.reason not in TEARS or not walks_left:
                 raise
         else:
             break
-    return reading.snapshot()
+    return reading.snapshot(moids_sha256(moids))
 
 
-async def _walked_again(reading: Reading, first: Pages) -> Pages:
+async def _walked_again(reading: Reading, first: list[str]) -> list[str]:
     second = await _walk(reading)
-    if first.seen != second.seen:
-        differ = len(first.seen ^ second.seen)
-        raise Rejected("torn", f"rows do not ascend by Moid, and two walks differ in {differ} of them")
+    if differ := set(first).symmetric_difference(second):
+        raise Rejected("torn", f"rows do not ascend by Moid, and two walks differ in {len(differ)} of them")
     return second
 
 
-async def _walk(reading: Reading) -> Pages:
-    """Read page after page until one is not full."""
+async def _walk(reading: Reading) -> list[str]:
+    """Read page after page until one is not full; the Moids of all rows, in order."""
     pages, top = reading.begin("skip"), max(reading.size, 2)  # one of them is the overlap
+    moids: list[str] = []
+    seen: set[str] = set()
     while True:
-        overlap = min(len(pages.moids), 1)
-        page = await reading.page(top=top, skip=len(pages.moids) - overlap)
+        overlap = min(len(moids), 1)
+        page = await reading.page(top=top, skip=len(moids) - overlap)
         _check_number(pages, page, top, overlap)
-        _check_moids(pages, page, overlap)
+        _check_moids(pages.number + 1, page, moids, seen)
         pages.take(page, but=overlap)
+        moids.extend(page.moids[overlap:])
+        seen.update(page.moids)
         if len(page.moids) < top:
-            return pages
+            return moids
 
 
 def _check_number(pages: Pages, page: Page, top: int, overlap: int) -> None:
@@ -74,17 +78,18 @@ def _check_number(pages: Pages, page: Page, top: int, overlap: int) -> None:
         raise Rejected("count_mismatch", f"page {number} has the Count {page.count}, though it was asked for")
     if page.count != (page.count if pages.count is None else pages.count):
         raise Rejected("torn", f"Count went from {pages.count} to {page.count} on page {number}")
-    due = min(top, page.count - len(pages.moids) + overlap)
+    due = min(top, page.count - pages.rows + overlap)
     if got != due:
         reason = "short_page" if got < due else "count_mismatch"
         raise Rejected(reason, f"page {number} has {got} rows where {due} of Count {page.count} were due")
 
 
-def _check_moids(pages: Pages, page: Page, overlap: int) -> None:
-    number = pages.number + 1
-    again = pages.seen.intersection(page.moids)
+def _check_moids(number: int, page: Page, moids: list[str], seen: set[str]) -> None:
+    """Against those of the pages before it, the last of which comes again."""
+    overlap = min(len(moids), 1)
+    again = seen.intersection(page.moids)
     if len(again) > overlap or len(set(page.moids)) < len(page.moids):  # the overlap was asked for twice
-        moid = min(again.difference(pages.moids[-1:]), default="a Moid")
+        moid = min(again.difference(moids[-1:]), default="a Moid")
         raise Rejected("duplicate_moid", f"{moid} stands on page {number} for the second time")
-    if list(page.moids[:overlap]) != pages.moids[-1:]:
+    if list(page.moids[:overlap]) != moids[-1:]:
         raise Rejected("torn", f"page {number} does not begin with the last row of the page before")

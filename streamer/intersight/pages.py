@@ -5,8 +5,7 @@ Nothing here judges whether a page belongs to the walk; the room that asked for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from streamer.intersight.client import Client
 from streamer.intersight.question import all_of
 from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, Spellings, read_page
+from streamer.known import Known, Marked
 from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
 from streamer.underway import Underway
 
@@ -27,7 +27,7 @@ class Reading:
 
     Args:
         client: of the account.
-        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
+        known: what is compared with; of a row that says nothing new only the place is kept.
         size: rows to ask for at a time.
         clock: ms UTC.
         journal: of all its requests.
@@ -39,7 +39,7 @@ class Reading:
     def __init__(
         self,
         client: Client,
-        known: Mapping[bytes, str],
+        known: Known,
         *,
         size: int,
         clock: Callable[[], int],
@@ -56,11 +56,11 @@ class Reading:
         self._journal = journal
         self._spellings = spellings
         self._underway = underway
-        self._pages = Pages("keyset", 0)
+        self._pages = Pages("keyset", 0, known)
 
     def begin(self, paging: str) -> Pages:
         """Begin a walk; what another one read is forgotten."""
-        self._pages = Pages(paging, self._clock())
+        self._pages = Pages(paging, self._clock(), self._known)
         return self._pages
 
     async def page(self, *, top: int, skip: int | None = None, after: str | None = None) -> Page:
@@ -88,9 +88,9 @@ class Reading:
         """How far the walk in hand came."""
         return self._pages.walk(self._journal)
 
-    def snapshot(self) -> Snapshot:
-        """The snapshot that the walk in hand is, once it is complete."""
-        return self._pages.snapshot(self._journal)
+    def snapshot(self, moids_sha256: str) -> Snapshot:
+        """The snapshot that the walk in hand is, once it is complete; the hash is of its sorted Moids."""
+        return self._pages.snapshot(self._journal, moids_sha256)
 
 
 class Pages:
@@ -98,21 +98,20 @@ class Pages:
 
     Attributes:
         number: of pages taken.
+        rows: on them.
         count: what the first of them said of all.
-        moids: of their rows, in order.
-        seen: the same, to look a Moid up.
         unproven: the page last read, not taken; a rejected poll's report tells of it.
     """
 
-    def __init__(self, paging: str, started_at: int) -> None:
-        self.number = 0
+    def __init__(self, paging: str, started_at: int, known: Known) -> None:
+        self.number = self.rows = 0
         self.count: int | None = None
-        self.moids: list[str] = []
-        self.seen: set[str] = set()
         self.unproven: Page | None = None
         self._paging = paging
         self._started_at = self._finished_at = started_at
         self._accounts: set[str] = set()
+        self._known = known
+        self._unchanged = bytearray(len(known))  # 1 at the place of each that is
         self._sightings: dict[str, Sighting] = {}
         self._unknown = 0
 
@@ -130,8 +129,12 @@ class Pages:
         self.unproven = None
         self.number += 1
         self.count = page.count if self.count is None else self.count
-        self.moids.extend(page.moids[but:])
-        self.seen.update(page.moids)
+        self.rows += len(page.moids) - but
+        for place in page.unchanged:
+            self._unchanged[place] = 1
+        for moid in shown & self._sightings.keys():  # it was shown as another before
+            if (again := self._known.place(moid)) is not None:
+                self._unchanged[again] = 0
         self._sightings.update((row.token.moid, row) for row in page.rows if row.token.moid not in shown)
         self._unknown += page.unknown
         self._finished_at = page.arrived_at
@@ -143,24 +146,23 @@ class Pages:
             paging=self._paging,
             pages=self.number + (more is not None),
             requests=journal.requests,
-            rows=len(self.moids) + (len(more.moids) if more else 0),
+            rows=self.rows + (len(more.moids) if more else 0),
             server_count=more.count if more and self.count is None else self.count,
             server_date=journal.server_date,
             clock=journal.clock or ServerClock(),
             trace_ids=tuple(journal.trace_ids),
         )
 
-    def snapshot(self, journal: Journal) -> Snapshot:
-        """The snapshot that complete pages are; `seen` is no more than what is unchanged from now on."""
-        self.seen -= self._sightings.keys()
+    def snapshot(self, journal: Journal, moids_sha256: str) -> Snapshot:
+        """The snapshot that complete pages are."""
         return Snapshot(
             snapshot_id=str(uuid4()),
             started_at=self._started_at,
             finished_at=self._finished_at,
             walk=self.walk(journal),
             account_moid=next(iter(self._accounts), None),
-            moids_sha256=sha256("\n".join(sorted(self.moids)).encode()).hexdigest(),
-            unchanged=self.seen,
+            moids_sha256=moids_sha256,
+            unchanged=Marked(self._known, self._unchanged),
             rows=self._sightings,
             unknown=self._unknown,
         )

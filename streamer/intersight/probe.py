@@ -19,6 +19,7 @@ from streamer.intersight.client import Client
 from streamer.intersight.pages import PATH
 from streamer.intersight.replies import OK, SKEW_MS, Journal, Reply
 from streamer.intersight.rows import Page, read_page
+from streamer.known import Known
 
 ROWS: Final = 10  # of the list, as many as a probe of its order needs
 TRIES: Final = 2
@@ -86,7 +87,7 @@ class Probe:
         """
         if self._first is None or self._first.status != OK:
             raise self._refused or (self._first.error() if self._first else Rejected("unavailable", "no answer"))
-        self._page = page = read_page(self._first.body, {}, self._first.received_at, self._first.trace_id)
+        self._page = page = read_page(self._first.body, Known(), self._first.received_at, self._first.trace_id)
         if page.count is None:
             raise Rejected("count_mismatch", "the list has no Count although `$inlinecount=allpages` asks for it")
         accounts = sorted({row.token.account_moid for row in page.rows if row.token.account_moid})
@@ -141,4 +142,4 @@ class Probe:
         reply = await self._client.get(PATH, query, self._journal, tries=TRIES)
         if reply.status != OK:
             raise reply.error()
-        return read_page(reply.body, {}, reply.received_at, reply.trace_id).moids
+        return read_page(reply.body, Known(), reply.received_at, reply.trace_id).moids

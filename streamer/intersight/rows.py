@@ -2,14 +2,18 @@
 
 This is the hot path: at a million tokens nearly every row of nearly every poll is byte for byte the one before. So a
 page in which nothing was new is known by its own digest when it comes again; it is not even split, but each of its rows
-must still be what the state holds. Any other page is split into its rows without looking into them, each is looked up
-by its digest, and a match says all there is to say: that Moid, unchanged. A row in other bytes may still mean the same
-(lists in another order, links to another host): it is decoded into a struct, encoded, and looked up by the digest of
+must still be what the state holds. Any other page is split into its rows, and a row whose digest is that of the row in
+the state says nothing new. Which row that is, is guessed: the one behind the last, else the one of its Moid, which is
+all that is read of it; a wrong guess costs time and nothing else. A row in other bytes may still mean the same
+(lists in another order, links to another host): it is decoded into a struct, encoded, and compared by the digest of
 that, before anything is made of it. What bytes mean never changes, so it is remembered, and noise that comes again
 costs no more than silence. This room must never decide whether a page is the right one; that is the snapshot's concern.
 
 Question: how much noise is remembered? Choice: the last spellings, twice to four times as many as there are tokens, in
 two generations, the older of which is dropped whole. Rejected: a list for each token, a million small objects.
+
+Question: what is remembered of a page? Choice: its first and last Moid and one digest of its rows' digests, which the
+state has. Rejected: its rows' digests and Moids, a seventh of what the state takes.
 
 Question: which digest names a page? Choice: SHA-256, which processors compute in hardware: 1.4 us for the 1.9 kB of a
 token, where BLAKE2b, which rows have in the state, takes 2.9. Only pages in which nothing was new are remembered, so an
@@ -25,7 +29,7 @@ which would stop the feed for as long as one token has such a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Generic, TypeVar
@@ -37,7 +41,8 @@ from streamer import avro
 from streamer.errors import Rejected
 from streamer.intersight import typed
 from streamer.intersight.canonical import LONE, canonical
-from streamer.tokens import DIGEST_SIZE, Sighting, Token
+from streamer.known import Known
+from streamer.tokens import Sighting, Token
 
 LIST: Final = "iam.OAuthToken.List"
 _T = TypeVar("_T")
@@ -51,8 +56,15 @@ class _Envelope(msgspec.Struct, rename="pascal"):
     results: list[Raw] | UnsetType | None = UNSET
 
 
+class _Named(msgspec.Struct, rename="pascal"):
+    """A row, of which nothing is read but whose it is."""
+
+    moid: str
+
+
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _ROW: Final = msgspec.json.Decoder(Raw)
+_MOID: Final = msgspec.json.Decoder(_Named)
 _ESCAPE: Final = re.compile(  # every escape, so that an escaped backslash is never taken for the start of one
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -71,6 +83,7 @@ class Page:
         rows: what had to be decoded; the other Moids are unchanged.
         unknown: properties met that this version does not know.
         arrived_at: our time (ms) at which the answer was complete.
+        unchanged: the places of the unchanged ones among what is known.
     """
 
     count: int | None
@@ -78,6 +91,17 @@ class Page:
     rows: tuple[Sighting, ...]
     unknown: int
     arrived_at: int
+    unchanged: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """A page that said nothing new: its `Count`, its first and last Moid, a digest of all rows' digests."""
+
+    count: int | None
+    first: str
+    last: str
+    digest: bytes
 
 
 class _Latest(Generic[_T]):
@@ -104,7 +128,7 @@ class Spellings:
 
     def __init__(self) -> None:
         self._rows = _Latest[bytes]()
-        self._pages = _Latest[tuple[int | None, bytes]]()
+        self._pages = _Latest[_Met]()
 
     def meaning(self, raw: bytes) -> bytes | None:
         """The digest of what a row with this digest means, if it is remembered."""
@@ -114,23 +138,32 @@ class Spellings:
         """Remember it; of those younger than the last `most` none is forgotten."""
         self._rows.note(raw, meaning, most)
 
-    def page(self, body: bytes) -> tuple[int | None, bytes] | None:
-        """The `Count` of a page and the digests of its rows, one after the other, if it is remembered."""
-        return self._pages.get(sha256(body).digest()) if self._pages else None
+    def page(self, body: bytes, known: Known, arrived_at: int) -> Page | None:
+        """The page, if it is remembered and its rows are still what is known."""
+        met = self._pages.get(sha256(body).digest()) if self._pages else None
+        if met is None:
+            return None
+        places, digests = known.stretch(met.first, met.last)
+        if not places or avro.digest(digests) != met.digest:
+            return None
+        return Page(met.count, tuple([known.moid(place) for place in places]), (), 0, arrived_at, tuple(places))
 
-    def note_page(self, body: bytes, count: int | None, digests: bytes, most: int) -> None:
-        """Remember a page, as `note` does a row."""
-        self._pages.note(sha256(body).digest(), (count, digests), most)
+    def note_page(self, body: bytes, page: Page, digests: bytes, known: Known) -> None:
+        """Remember a page, as `note` does a row, if its rows are a stretch of what is known."""
+        first, last = page.moids[0], page.moids[-1]
+        if known.stretch(first, last)[1] == digests:
+            most = 1 + 2 * len(known) // len(page.moids)
+            self._pages.note(sha256(body).digest(), _Met(page.count, first, last, avro.digest(digests)), most)
 
 
 def read_page(
-    body: bytes, known: Mapping[bytes, str], arrived_at: int, trace_id: str | None, spellings: Spellings | None = None
+    body: bytes, known: Known, arrived_at: int, trace_id: str | None, spellings: Spellings | None = None
 ) -> Page:
     """The rows of one answer to the list.
 
     Args:
         body: the answer, unpacked.
-        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
+        known: the rows that are compared with.
         arrived_at: our time (ms) at which the answer was complete.
         trace_id: of the answer.
         spellings: what other bytes mean; added to.
@@ -139,23 +172,16 @@ def read_page(
         Rejected: `not_json`, `not_a_list`, `row_without_moid` or `bad_moid`.
     """
     spellings = Spellings() if spellings is None else spellings
-    met = spellings.page(body)
-    if met and (shown := _all_known(met[1], known)):
-        return Page(met[0], shown, (), 0, arrived_at)
+    if met := spellings.page(body, known, arrived_at):
+        return met
     count, raws = read_envelope(body, LIST)
     reading = _Reading(known, spellings, arrived_at, trace_id)
     digests = [avro.digest(raw) for raw in raws]
-    moids = tuple([known.get(digest) or reading.moid(raw, digest) for raw, digest in zip(raws, digests, strict=True)])
-    if not reading.asked:
-        spellings.note_page(body, count, b"".join(digests), 1 + len(known) // max(1, len(raws)))
-    return Page(count, moids, tuple(reading.rows), reading.unknown, arrived_at)
-
-
-def _all_known(digests: bytes, known: Mapping[bytes, str]) -> tuple[str, ...]:
-    """The Moids of a page's rows by their digests, which stand one after the other; none if one is not known."""
-    size = DIGEST_SIZE
-    moids = [moid for at in range(0, len(digests), size) if (moid := known.get(digests[at : at + size]))]
-    return tuple(moids) if len(moids) * size == len(digests) else ()
+    moids = tuple([reading.moid(raw, digest) for raw, digest in zip(raws, digests, strict=True)])
+    page = Page(count, moids, tuple(reading.rows), reading.unknown, arrived_at, tuple(reading.unchanged))
+    if raws and not reading.asked:
+        spellings.note_page(body, page, b"".join(digests), known)
+    return page
 
 
 def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:
@@ -174,28 +200,55 @@ def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]
 def read_row(body: bytes, arrived_at: int, trace_id: str | None) -> Sighting:
     """The one object of an answer by Moid, which has no envelope; raises as `read_page` does."""
     raw = bytes(_decoded(_ROW, body))
-    reading = _Reading({}, Spellings(), arrived_at, trace_id)
+    reading = _Reading(Known(), Spellings(), arrived_at, trace_id)
     reading.moid(raw, avro.digest(raw))
     return reading.rows[0]
 
 
 class _Reading:
-    """Rows whose bytes are not known, one by one: how many, which mean something new, how many properties do."""
+    """The rows of a page, one by one.
 
-    def __init__(self, known: Mapping[bytes, str], spellings: Spellings, arrived_at: int, trace_id: str | None) -> None:
+    Attributes:
+        unchanged: the places of those that say nothing new.
+        rows: the others.
+        asked: how many are in other bytes than what is known.
+        unknown: properties that mean something new.
+    """
+
+    def __init__(self, known: Known, spellings: Spellings, arrived_at: int, trace_id: str | None) -> None:
+        self.unchanged: list[int] = []
         self.rows: list[Sighting] = []
         self.unknown = self.asked = 0
         self._known = known
+        self._next = 0  # the place behind the last row's
         self._spellings = spellings
         self._arrived_at = arrived_at
         self._trace_id = trace_id
 
     def moid(self, raw: Raw | bytes, digest: bytes) -> str:
         """The Moid of a row, which is one of `rows` from now on if it means something new."""
+        if self._known.says(self._next, digest):
+            return self._same(self._next)
+        place = self._place(raw)
+        if place is not None and self._known.says(place, digest):
+            return self._same(place)
         self.asked += 1
         meaning = self._spellings.meaning(digest)
-        moid = None if meaning is None else self._known.get(meaning)
-        return moid or self._decoded(bytes(raw), digest)
+        if place is not None and meaning is not None and self._known.says(place, meaning):
+            return self._same(place)
+        return self._decoded(bytes(raw), digest)
+
+    def _same(self, place: int) -> str:
+        self.unchanged.append(place)
+        self._next = place + 1
+        return self._known.moid(place)
+
+    def _place(self, raw: Raw | bytes) -> int | None:
+        """Where the row is known, by what it says is its Moid."""
+        try:
+            return self._known.place(_MOID.decode(raw).moid)
+        except (ValueError, RecursionError):
+            return None
 
     def _decoded(self, raw: bytes, digest: bytes) -> str:
         read = typed.read(raw)
@@ -204,10 +257,10 @@ class _Reading:
         values, whole = read
         compared, extras = avro.encode_values(values)
         meaning = avro.digest(compared)
-        moid = self._known.get(meaning)
-        if moid is not None:
-            self._spellings.note(digest, meaning, len(self._known))
-            return moid
+        place = self._known.place(values[0])
+        if place is not None and self._known.says(place, meaning):
+            self._spellings.note(digest, meaning, 2 * len(self._known))
+            return self._same(place)
         if not whole:
             return self._judged(raw, digest)
         return self._shown(Token(*values), compared + extras, meaning, digest)

@@ -26,6 +26,7 @@ from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
 from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Page
+from streamer.known import Known
 from streamer.tokens import Token
 
 
@@ -59,7 +60,9 @@ async def find(
     Raises:
         Rejected: what `walk` or `read_by_offset` raise; then there may be more tokens than those handed over.
     """
-    reading = Reading(client, {}, size=min(page_size, limit or page_size), clock=clock, journal=Journal(), where=where)
+    reading = Reading(
+        client, Known(), size=min(page_size, limit or page_size), clock=clock, journal=Journal(), where=where
+    )
     shown: set[str] = set()
     total = 0
     if paging.by_keyset(clock()):

@@ -6,7 +6,7 @@ nothing can tear, as long as the service bears it; else by offset (`offset`), wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
@@ -16,13 +16,14 @@ from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
 from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Spellings
+from streamer.known import Known
 from streamer.tokens import Snapshot
 from streamer.underway import Underway
 
 
 async def read_snapshot(
     client: Client,
-    known: Mapping[bytes, str],
+    known: Known,
     paging: Paging,
     *,
     page_size: int,
@@ -35,7 +36,7 @@ async def read_snapshot(
 
     Args:
         client: of the account.
-        known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
+        known: what is compared with; of a row that says nothing new only the place is kept.
         paging: what is known of the account's paging; kept up to date.
         page_size: rows to ask for at a time, at most 1000.
         clock: ms UTC.

@@ -29,6 +29,7 @@ from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
+from streamer.known import Known, ends_of
 from streamer.renewed import Renewed
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
 from streamer.underway import Underway
@@ -110,11 +111,11 @@ class IntersightSource:
         """
         return find(self._client, self._paging, where, page_size=self._page_size, clock=self._clock, limit=limit)
 
-    async def snapshot(self, known: Mapping[bytes, str], where: Sequence[str] = ()) -> Snapshot:
+    async def snapshot(self, known: Known, where: Sequence[str] = ()) -> Snapshot:
         """All tokens of the account, complete, or all that meet some conditions of `$filter`.
 
         Args:
-            known: by raw digest, and by that of its meaning, the Moid of each row that says nothing new.
+            known: what is compared with; of a row that says nothing new only the place is kept.
             where: the conditions.
 
         Raises:
@@ -137,7 +138,7 @@ class IntersightSource:
             void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")
             void.walk = seen.walk
             raise void
-        ends = [end(moids) for moids in (seen.unchanged, seen.rows) if moids for end in (min, max)]
+        ends = {*ends_of(seen.unchanged), *ends_of(seen.rows)}
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
         return replace(seen, believed=self._server_time.after(told))

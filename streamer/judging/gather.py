@@ -18,6 +18,7 @@ from streamer.events import Poll, UserInfo
 from streamer.judging import lag
 from streamer.judging.judgement import Look, Memory, Policy, poll_of
 from streamer.judging.steps import is_refresh, last_shown, was_first
+from streamer.known import Known
 from streamer.log import say
 from streamer.state import SourceRow, SourceState, TokenRow
 from streamer.tokens import Audit, Finding, Gone, Rights, Sighting, Snapshot, Unsure
@@ -41,8 +42,8 @@ class Source(Protocol):
     async def rights(self, known: str | None = None) -> Rights:
         """Whom the API takes us for, and what we may see; `known`: as remembered, so that a change is made sure of."""
 
-    async def snapshot(self, known: Mapping[bytes, str]) -> Snapshot:
-        """All tokens. `known`: by digest of its bytes or of its meaning, the Moid of every row that is not new."""
+    async def snapshot(self, known: Known) -> Snapshot:
+        """All tokens; of those whose row in `known` says what is shown, be it in other bytes, only the Moid."""
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid; a failure is a finding too, and nothing is raised."""
@@ -61,8 +62,6 @@ class Gatherer:
         self._policy = policy
         self._source = source
         self._clock = clock
-        self._tokens: Mapping[str, TokenRow] = {}
-        self._known: dict[bytes, str] = {}  # by both digests: no JSON text has a datum's bytes 0 and 2, so none is both
         self._may_read_audit = True  # as far as we know; said once when it turns out to be wrong
 
     async def look(self, state: SourceState, row: SourceRow, memory: Memory) -> Look:
@@ -81,7 +80,7 @@ class Gatherer:
         started_at = self._clock()
         try:
             rights = await self._first_rights(row)
-            seen = await self._source.snapshot(self._known_of(state.tokens))
+            seen = await self._source.snapshot(Known.of(state.tokens))
             account = row.account_moid or (rights.account_moid if rights else None)
             _check_account(account, seen.account_moid, seen)
             look = await self._weighed(state, row, memory, Look(started_at, seen, rights=rights), seen)
@@ -91,13 +90,6 @@ class Gatherer:
         poll = poll_of(self._policy, row, seen, account, self._clock())
         look = await self._looked_up(memory, poll, look, seen)
         return await self._with_witnesses(state.tokens, memory, poll, look)
-
-    def _known_of(self, tokens: Mapping[str, TokenRow]) -> Mapping[bytes, str]:
-        """What need not be looked at again; the same as for the poll before, if that changed nothing."""
-        if tokens is not self._tokens:
-            self._tokens, self._known = tokens, {}  # one at a time: either may be large
-            self._known = {digest: m for m, row in tokens.items() if row.known for digest in (row.raw, row.meaning)}
-        return self._known
 
     async def _first_rights(self, row: SourceRow) -> Rights | None:
         """What we may see, where it is not remembered; it can wait once it is known whose the tokens are."""
@@ -167,11 +159,12 @@ class Gatherer:
         self, tokens: Mapping[str, TokenRow], snapshot: Snapshot, memory: Memory, poll: Poll
     ) -> Iterator[Sighting]:
         """The rows that will give an event: nobody is asked for the user of one that gives none."""
-        distrusted = lag.stale(tokens, snapshot, poll, memory.stale).keys() | lag.ghosts(tokens, snapshot, poll)
+        rows = Known.of(tokens).among(snapshot.rows)
+        distrusted = lag.stale(rows, snapshot, poll, memory.stale).keys() | lag.ghosts(rows, snapshot, poll)
         for moid, seen in snapshot.rows.items():
             if moid in distrusted:
                 continue
-            row = tokens.get(moid)
+            row = rows.get(moid)
             if row is None or not row.known:
                 silent = self._policy.silent and row is None and was_first(poll, seen.token)
             else:

@@ -27,6 +27,7 @@ from streamer import avro
 from streamer.events import Derived, Event, Poll, network
 from streamer.frozen import replace
 from streamer.judging.steps import Step, UserStep
+from streamer.known import Known
 from streamer.state import SourceState, UserRow
 from streamer.tokens import Token
 
@@ -92,8 +93,7 @@ class _Users:
 
     def _tokens(self, moid: str) -> list[Token]:
         """The known tokens of a user; only those that have the user's Moid somewhere in their bytes are decoded."""
-        needle = moid.encode()
-        named = (row.datum for row in self._state.tokens.values() if row.known and needle in row.datum)
+        named = (row.datum for row in Known.of(self._state.tokens).naming(moid.encode()))
         return [token for token in map(avro.decode_token, named) if token.user_moid == moid]
 
     def _of(self, moid: str) -> tuple[Times, Times]:

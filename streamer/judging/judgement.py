@@ -19,8 +19,9 @@ from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.judging import history, lag, steps
 from streamer.judging.steps import Step, UserStep
+from streamer.known import Known
 from streamer.report import Report
-from streamer.state import Complete, Hold, SourceRow, SourceState, TokenRow
+from streamer.state import Complete, Hold, SourceRow, SourceState
 from streamer.tokens import Audit, Change, Finding, Gone, Kind, Rights, Snapshot
 
 USUAL: Final = Guard()
@@ -150,7 +151,7 @@ def accept(policy: Policy, state: SourceState, look: Look, memory: Memory, *, no
         raise ValueError("only a snapshot can be accepted, and only on top of a history")
     account = state.row.account_moid or (look.rights.account_moid if look.rights else None)
     poll = poll_of(policy, state.row, look.snapshot, account, now)
-    judged = _Case(policy, state.tokens, state.row, look, look.snapshot, memory, poll).judged(hold_id)
+    judged = _Case(policy, Known.of(state.tokens), state.row, look, look.snapshot, memory, poll).judged(hold_id)
     return replace(judged, steps=history.remembering(judged.steps, state, poll))
 
 
@@ -159,7 +160,7 @@ class _Case:
     """All that a judgement rests on."""
 
     policy: Policy
-    tokens: Mapping[str, TokenRow]
+    tokens: Known
     row: SourceRow
     look: Look
     snapshot: Snapshot
@@ -168,9 +169,12 @@ class _Case:
 
     def judged(self, hold_id: str) -> Judgement:
         poll, tokens, weighed = self.poll, self.tokens, self.look.weighed
-        stale = lag.stale(tokens, self.snapshot, poll, self.memory.stale)
-        ghosts = lag.ghosts(tokens, self.snapshot, poll)
-        changes = tuple(c for c in diff.changes(tokens, self.snapshot) if c.moid not in stale and c.moid not in ghosts)
+        rows = tokens.among(self.snapshot.rows)
+        stale = lag.stale(rows, self.snapshot, poll, self.memory.stale)
+        ghosts = lag.ghosts(rows, self.snapshot, poll)
+        found = diff.changes(tokens, self.snapshot, rows)
+        changes = tuple(c for c in found if c.moid not in stale and c.moid not in ghosts)
+        rows |= tokens.among(change.moid for change in changes if change.moid not in rows)
         missing = [change.moid for change in changes if change.kind is Kind.MISSING]
         verdicts = self._verdicts(missing)
         quiet = {c.moid: c.after.meaning for c in changes if c.after and self._is_quiet(c)}
@@ -193,8 +197,8 @@ class _Case:
         return Judgement(
             report=told,
             steps=chain(
-                steps.steps(poll, tokens, changes, writing),
-                steps.tombstones(poll, tokens, {change.moid for change in changes}),
+                steps.steps(poll, rows, changes, writing),
+                steps.tombstones(poll, tokens.deleted(), {change.moid for change in changes}),
             ),
             accepted=self._accepted(hold),
             memory=self._remembered(missing, verdicts, quiet, stale),
@@ -220,7 +224,7 @@ class _Case:
         if self.row.hold is None:
             return set()
         left = verdicts.keys() | {change.moid for change in changes if change.kind is not Kind.MISSING}
-        return {moid for moid, token in self.tokens.items() if absence.in_hold(self.row, token)} - left
+        return {moid for moid, token in self.tokens.absent().items() if absence.in_hold(self.row, token)} - left
 
     def _counted(self, changes: tuple[Change, ...], quiet: Mapping[str, bytes], stale: int) -> Report:
         """The report with what is counted without writing anything; `quiet` are the refreshes not published.
@@ -250,9 +254,8 @@ class _Case:
     def _outlived(self, now: int) -> int:
         """How many tokens are listed although their ExpirationTime is over; `now` is the server's clock."""
         unchanged, rows = self.snapshot.unchanged, self.snapshot.rows.values()
-        over = [m for m, row in self.tokens.items() if row.expiration_time is not None and row.expiration_time <= now]
         ends = [end for seen in rows if (end := seen.token.expiration_time) is not None]
-        return sum([moid in unchanged for moid in over]) + sum([end <= now for end in ends])
+        return sum([moid in unchanged for moid in self.tokens.over(now)]) + sum([end <= now for end in ends])
 
     def _users(self, changes: tuple[Change, ...], verdicts: Mapping[str, Deleted]) -> dict[str, UserInfo]:
         """By the Moid of a token, its user, where it was resolved."""

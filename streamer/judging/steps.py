@@ -139,10 +139,9 @@ def is_forgotten(row: TokenRow, now: int) -> bool:
     return row.deleted_at is not None and now - row.deleted_at > REMEMBER_DELETED_MS
 
 
-def tombstones(poll: Poll, rows: Mapping[str, TokenRow], returned: Container[str]) -> Iterator[Step]:
-    """The end of rows that are forgotten, but for the tokens that just returned."""
-    deleted = [(moid, row) for moid, row in rows.items() if row.deleted_at is not None]
-    for moid, row in deleted:
+def tombstones(poll: Poll, deleted: Mapping[str, TokenRow], returned: Container[str]) -> Iterator[Step]:
+    """The end of rows of deleted tokens that are forgotten, but for the tokens that just returned."""
+    for moid, row in deleted.items():
         if is_forgotten(row, poll.detected_at) and moid not in returned:
             yield Step(moid, None)
 

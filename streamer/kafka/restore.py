@@ -16,23 +16,23 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from streamer import log
 from streamer.errors import Damaged, Misconfigured
+from streamer.kafka import fetching
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.fetching import SILENCE_LIMIT_S, Fetched
 from streamer.kafka.hanging import settled
-from streamer.kafka.span import enter
+from streamer.kafka.span import hold
+from streamer.known import Known, packed
 from streamer.log import say
-from streamer.state import SourceRow, SourceState, TokenRow, UserRow
+from streamer.state import SourceRow, SourceState, UserRow
 from streamer.underway import Underway
 
-SILENCE_LIMIT_S: Final = 30.0  # without any progress while the end is known to be further on
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
 HINT: Final = "repair the row, or write a record without a value under its key, as one who knows what it held"
-FETCH_MS: Final = 200
-FETCH_BYTES: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def restore(
     """
     rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
     owns: dict[str, tuple[bytes, SourceRow]] = {}
-    tokens: defaultdict[str, dict[str, TokenRow]] = defaultdict(dict)
+    tokens: defaultdict[str, list[bytes]] = defaultdict(list)
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
     damages: dict[str, Damaged] = {}
     nobodys: list[bytes] = []
@@ -92,7 +92,7 @@ async def restore(
             if not kind:
                 owns[source] = value, SourceRow.from_bytes(value)
             elif kind == "t":
-                tokens[source][moid] = TokenRow.from_bytes(value)
+                tokens[source].append(packed(value, moid))
             elif kind == "u":
                 users[source][moid] = UserRow.from_bytes(value)
         except Misconfigured as error:
@@ -130,8 +130,8 @@ async def known(connection: Connection, topic: str, partitions: Iterable[int]) -
     return found
 
 
-def _restored(own: tuple[bytes, SourceRow] | None, tokens: dict[str, TokenRow], users: dict[str, UserRow]) -> Restored:
-    return Restored(own[0], SourceState(own[1], tokens, users)) if own else Restored()
+def _restored(own: tuple[bytes, SourceRow] | None, tokens: list[bytes], users: dict[str, UserRow]) -> Restored:
+    return Restored(own[0], SourceState(own[1], Known(tokens), users)) if own else Restored()
 
 
 def _parted(key: bytes) -> tuple[str, str, str]:
@@ -145,50 +145,38 @@ def _parted(key: bytes) -> tuple[str, str, str]:
 
 async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes]:
     """The last value of every key that was not deleted since."""
-    consumer = connection.consumer(max_partition_fetch_bytes=FETCH_BYTES, auto_offset_reset="earliest")
+    consumer = connection.consumer(auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
             async with asyncio.timeout(SILENCE_LIMIT_S):
+                await hold(consumer, at)
                 if owned:
-                    await _settled(connection, at)
-                end = await enter(consumer, at)
-            rows = await _read_to(consumer, at, end)
-            async with asyncio.timeout(SILENCE_LIMIT_S):
-                while consumer.last_poll_timestamp(at) is None:  # who may not read hears it also of an empty partition
-                    await consumer.getmany(at, timeout_ms=FETCH_MS)
-            return rows
+                    await settled(connection, consumer, at, "nobody will end, so its state cannot be known")
+                first = (await consumer.beginning_offsets([at]))[at]
+                end = (await consumer.end_offsets([at]))[at]
+            what, place = f"reading {at.topic}-{at.partition}", at._asdict()
+            with Underway("state.reading", what, ("offset", "end"), **place, end=end) as underway:
+                rows = _Rows(at, underway, check=not connection.embedded)
+                await fetching.read(consumer._client, at, range(first, end), rows.take)  # noqa: SLF001 - no other way
+            return rows.last
     finally:
         await close(consumer)
 
 
-async def _settled(connection: Connection, at: TopicPartition) -> None:
-    """Return once what is committed is all there is; see `hanging`."""
-    committed = connection.consumer()
-    try:
-        await committed.start()
-        await settled(connection, committed, at, "nobody will end, so its state cannot be known")
-    finally:
-        await close(committed)
+class _Rows:
+    """The last value of each key of what was taken so far."""
 
+    def __init__(self, at: TopicPartition, underway: Underway, *, check: bool) -> None:
+        self.last: dict[bytes, bytes] = {}
+        self._at = at
+        self._check = check
+        self._underway = underway
 
-async def _read_to(consumer: AIOKafkaConsumer, at: TopicPartition, end: int) -> dict[bytes, bytes]:
-    """Read until the position, which also moves past what is not shown (aborted, compacted), is at the end."""
-    rows: dict[bytes, bytes] = {}
-    position, what, place = -1, f"reading {at.topic}-{at.partition}", at._asdict()
-    with Underway("state.reading", what, ("offset", "end"), **place, end=end) as underway:
-        while position < end:
-            async with asyncio.timeout(SILENCE_LIMIT_S):
-                position = await _read_on(consumer, at, position, rows)
-            underway.tell(offset=position, rows=len(rows))
-    return rows
-
-
-async def _read_on(consumer: AIOKafkaConsumer, at: TopicPartition, position: int, rows: dict[bytes, bytes]) -> int:
-    """Read until the position is another one, and return that."""
-    while (reached := int(await consumer.position(at))) == position:
-        for record in (await consumer.getmany(at, timeout_ms=FETCH_MS)).get(at, ()):
-            if record.value is None:
-                rows.pop(record.key, None)
+    def take(self, fetched: Fetched) -> None:
+        last = self.last
+        for key, value in fetched.pairs(self._at, check=self._check):
+            if value is None:
+                last.pop(key or b"", None)
             else:
-                rows[record.key or b""] = record.value  # without a key, as compacted topics take none, it is nobody's
-    return reached
+                last[key or b""] = value  # without a key, as compacted topics take none, it is nobody's
+        self._underway.tell(offset=fetched.behind, rows=len(last))

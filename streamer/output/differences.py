@@ -6,12 +6,13 @@ was asked for, or may be missing from a replica for a moment. Only the service p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamer import avro
 from streamer.diff import changes
+from streamer.known import Known
 from streamer.output import lines
 from streamer.state import Status, TokenRow
 from streamer.tokens import Change, Kind, Sighting, Snapshot, Token
@@ -71,9 +72,9 @@ class Answered:
     _rows: dict[str, TokenRow] = field(default_factory=dict)
 
     @property
-    def known(self) -> Mapping[bytes, str]:
-        """By raw digest, the Moid of each row that need not be decoded again."""
-        return {row.raw: moid for moid, row in self._rows.items()}
+    def known(self) -> Known:
+        """What need not be decoded again."""
+        return Known.of(self._rows)
 
     def next(self, answer: Snapshot) -> Iterator[Difference]:
         """What is different in this answer, which was made against `known`; it is the last one from now on."""

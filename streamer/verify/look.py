@@ -25,6 +25,7 @@ from streamer.kafka.restore import known
 from streamer.kafka.rights import needed
 from streamer.kafka.scan import extent, records
 from streamer.kafka.topics import Names
+from streamer.known import Known
 from streamer.output.progress import Progress
 from streamer.registry import Registry
 from streamer.state import SourceState
@@ -168,7 +169,7 @@ class Looker:
             text = "it is configured, and there is no state of it: the service has never polled it"
             seen.differences.append(Difference(source, "unknown", (STATE, API), text))
             return
-        facts |= {"tokens": sum(one.known for one in state.tokens.values()), "sequence": row.last_sequence}
+        facts |= {"tokens": Known.of(state.tokens).existing(), "sequence": row.last_sequence}
         comparison = Comparison(source, state, topics)
         seen.differences += comparison.with_topics()
         if settings is not None:
@@ -184,9 +185,8 @@ class Looker:
         self._progress(f"reading tokens of {settings.name}", 0, None)
         async with AsyncExitStack() as opened:
             border = await opened.enter_async_context(IntersightSource(settings))
-            known = {row.raw: moid for moid, row in state.tokens.items() if row.known}
             try:
-                snapshot = await border.snapshot(known)
+                snapshot = await border.snapshot(Known.of(state.tokens))
             except Rejected as error:
                 text = f"Intersight cannot be read: {error}"
                 seen.differences.append(Difference(settings.name, "unread", (STATE, API), text, at=0))

@@ -38,16 +38,17 @@ _SIX_BYTES: Final = range(1 << 35, 1 << 42)  # instants from 1970-07-18 to 2039,
 
 def written(values: Values) -> tuple[bytes, bytes]:
     """The bytes of a token's fields in two parts: all that a diff compares, then `extras`."""
-    parts = [_text(values[0]), *_optional_texts(values[_TEXTS])]
+    parts = [write_text(values[0]), *_optional_texts(values[_TEXTS])]
     parts += [_NULL if ms is None else _SOME + _long(ms) for ms in values[_TIMES]]
     parts += _optional_texts(values[_MORE_TEXTS])
     owners, resources, tags, extras = values[_MORE_TEXTS.stop :]
-    parts += [_array([_text(moid) for moid in items]) for items in (owners, resources)]
+    parts += [_array([write_text(moid) for moid in items]) for items in (owners, resources)]
     parts.append(_array([_tag(tag) for tag in tags]))
     return b"".join(parts), _array([_extra(extra) for extra in extras])
 
 
-def _text(text: str) -> bytes:
+def write_text(text: str) -> bytes:
+    """A text: its length, and UTF-8."""
     try:
         data = text.encode()
     except UnicodeEncodeError:
@@ -85,7 +86,7 @@ def _optional_texts(texts: Sequence[str | None]) -> list[bytes]:
     try:
         return [_NULL if text is None else _SOME_LENGTHS[len(data := text.encode())] + data for text in texts]
     except (UnicodeEncodeError, IndexError):  # one with a lone surrogate, or a long one
-        return [_NULL if text is None else _SOME + _text(text) for text in texts]
+        return [_NULL if text is None else _SOME + write_text(text) for text in texts]
 
 
 def _array(items: Sequence[bytes]) -> bytes:
@@ -94,11 +95,11 @@ def _array(items: Sequence[bytes]) -> bytes:
 
 
 def _tag(tag: Tag) -> bytes:
-    return _text(tag.key) + (_NULL if tag.value is None else _SOME + _text(tag.value))
+    return write_text(tag.key) + (_NULL if tag.value is None else _SOME + write_text(tag.value))
 
 
 def _extra(extra: Extra) -> bytes:
-    return _text(extra.name) + _text(extra.json)
+    return write_text(extra.name) + write_text(extra.json)
 
 
 # Tokens, read...
@@ -118,12 +119,12 @@ def read(datum: bytes) -> Values | None:
 
 
 def _values(data: bytes) -> tuple[Values, int]:
-    moid, at = _text_at(data, 0)
+    moid, at = read_text(data, 0)
     texts, at = _optional_texts_at(data, at, _TEXTS.stop - _TEXTS.start)
     times, at = _optional_longs_at(data, at, _TIMES.stop - _TIMES.start)
     more, at = _optional_texts_at(data, at, _MORE_TEXTS.stop - _MORE_TEXTS.start)
-    owners, at = _items_at(data, at, _text_at)
-    resources, at = _items_at(data, at, _text_at)
+    owners, at = _items_at(data, at, read_text)
+    resources, at = _items_at(data, at, read_text)
     tags, at = _items_at(data, at, _tag_at)
     extras, at = _items_at(data, at, _extra_at)
     return (moid, *texts, *times, *more, owners, resources, tags, extras), at
@@ -143,7 +144,7 @@ def _optional_texts_at(data: bytes, at: int, number: int) -> tuple[list[str | No
             texts.append(data[at + 2 : end].decode())
             at = end
         else:
-            text, at = _text_at(data, at + 1)
+            text, at = read_text(data, at + 1)
             texts.append(text)
     return texts, at
 
@@ -162,7 +163,8 @@ def _optional_longs_at(data: bytes, at: int, number: int) -> tuple[list[int | No
     return values, at
 
 
-def _text_at(data: bytes, at: int) -> tuple[str, int]:
+def read_text(data: bytes, at: int) -> tuple[str, int]:
+    """The text that begins there, and where it ends."""
     size = data[at]
     if size < _MORE:
         at += 1
@@ -204,16 +206,16 @@ def _items_at(data: bytes, at: int, item_at: Callable[[bytes, int], tuple[Any, i
 
 
 def _tag_at(data: bytes, at: int) -> tuple[Tag, int]:
-    key, at = _text_at(data, at)
+    key, at = read_text(data, at)
     if data[at] == 0:
         return Tag(key), at + 1
-    value, at = _text_at(data, at + 1)
+    value, at = read_text(data, at + 1)
     return Tag(key, value), at
 
 
 def _extra_at(data: bytes, at: int) -> tuple[Extra, int]:
-    name, at = _text_at(data, at)
-    json, at = _text_at(data, at)
+    name, at = read_text(data, at)
+    json, at = read_text(data, at)
     return Extra(name, json), at
 
 
@@ -240,7 +242,7 @@ def _writer(schema: Any) -> Write:
         return _optional(_writer(schema[1]))
     match schema if isinstance(schema, str) else schema["type"]:
         case "string":
-            return _text
+            return write_text
         case "long":
             return _long
         case "boolean":

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from streamer.errors import Rejected
 from streamer.intersight.paging import Paging
 from streamer.intersight.snapshot import read_snapshot
+from streamer.known import Known
 from streamer.serving import serve
 from streamer.tokens import Snapshot
 from tests.intersight.stage import DATE, NOW, client_of, fault, listed, row, said
@@ -146,13 +147,13 @@ async def read(
     app: Any,
     *,
     size: int = 3,
-    known: Mapping[bytes, str] | None = None,
+    known: Known | None = None,
     clock: Callable[[], int] = lambda: NOW,
     paging: Paging | None = None,
 ) -> Snapshot:
     """The snapshot of an account that this application serves."""
     async with serve(app) as url, client_of(url, clock=clock) as client:
-        return await read_snapshot(client, known or {}, paging or Paging("test"), page_size=size, clock=clock)
+        return await read_snapshot(client, known or Known(), paging or Paging("test"), page_size=size, clock=clock)
 
 
 async def outcome(reading: Awaitable[Snapshot]) -> Snapshot | Rejected:
@@ -167,4 +168,4 @@ async def outcome(reading: Awaitable[Snapshot]) -> Snapshot | Rejected:
 async def snapshots(app: Any, *, size: int = 3, paging: Paging, clock: Callable[[], int]) -> AsyncIterator[Any]:
     """A function that reads one snapshot after the other, as one source would."""
     async with serve(app) as url, client_of(url, clock=clock) as client:
-        yield lambda: read_snapshot(client, {}, paging, page_size=size, clock=clock)
+        yield lambda: read_snapshot(client, Known(), paging, page_size=size, clock=clock)

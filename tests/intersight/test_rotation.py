@@ -17,6 +17,7 @@ from streamer.demo.credentials import ApiKey, Credentials
 from streamer.demo.simulator import Simulator
 from streamer.errors import Misconfigured, Rejected
 from streamer.intersight.source import IntersightSource
+from streamer.known import Known
 from streamer.renewed import Renewed
 from streamer.serving import serve
 from tests.demo.stage import Clock, still
@@ -96,13 +97,13 @@ async def test_the_next_request_has_the_new_key(
     old, new = (getattr(known, kind) for known in (account.old, account.new))
     way(file, old.pem)
     async with serve(account.app) as url, account.source(url, api_key={"id": old.id, "file": str(file)}) as source:
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
         account.turn()
         with pytest.raises(Rejected) as caught:
-            await source.snapshot({})
+            await source.snapshot(Known())
         way(file, new.pem)
-        assert len(await source.snapshot({})) == 5
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
+        assert len(await source.snapshot(Known())) == 5
 
     assert caught.value.reason == "unauthorized"
     assert said(caplog) == [("secret.renewed", "sources.prod.api_key")]
@@ -132,10 +133,10 @@ async def test_what_cannot_be_used_keeps_the_old_key(tmp_path: Path, caplog: pyt
             if content is not None:
                 file.write_bytes(content)
             for _ in range(2):
-                assert len(await source.snapshot({})) == 5
+                assert len(await source.snapshot(Known())) == 5
         account.turn()
         file.write_text(new.pem)
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
 
     assert said(caplog) == [("secret.kept", "sources.prod.api_key")] * 4 + [("secret.renewed", "sources.prod.api_key")]
     told = " ".join(str(vars(record).get("fields")) for record in caplog.records)
@@ -149,14 +150,14 @@ async def test_the_next_token_is_asked_for_with_the_new_secret(tmp_path: Path) -
     file.write_text(account.old.client_secret)
     client = {"client_id": account.old.client_id, "client_secret_file": str(file)}
     async with serve(account.app) as url, account.source(url, oauth=client) as source:
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
         account.turn()
         file.write_text("")
         with pytest.raises(Rejected) as caught:
-            await source.snapshot({})
+            await source.snapshot(Known())
         mounted(tmp_path / "elsewhere", account.new.client_secret)
         (tmp_path / "elsewhere").replace(file)
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
 
     assert caught.value.reason == "unauthorized"
 

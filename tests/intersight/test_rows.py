@@ -11,18 +11,20 @@ import pytest
 from streamer import avro
 from streamer.errors import Rejected
 from streamer.intersight.rows import Page, read_page, read_row
-from streamer.tokens import Token
+from streamer.known import Known
+from streamer.tokens import Sighting, Token
+from tests.builders import known_of
 from tests.intersight.stage import listed, row
 
 ROWS = [row(moid, ClientName=f"client {moid}") for moid in ("a", "b", "c")]
 
 
-def _read(body: bytes, known: dict[bytes, str] | None = None) -> Page:
-    return read_page(body, known or {}, 7, "trace")
+def _read(body: bytes, known: Known | None = None) -> Page:
+    return read_page(body, known or Known(), 7, "trace")
 
 
-def _known(body: bytes) -> dict[bytes, str]:
-    return {seen.raw: seen.token.moid for seen in _read(body).rows}
+def _known(body: bytes, *more: Sighting) -> Known:
+    return known_of(*_read(body).rows, *more)
 
 
 def test_a_page_tells_its_rows_in_order() -> None:
@@ -50,8 +52,10 @@ def test_an_unchanged_page_decodes_and_encodes_nothing() -> None:
 def test_a_known_row_is_not_even_looked_into() -> None:
     """The state's word for a digest is taken: bytes that could not be read as a row are, if they are known."""
     body = listed([{"Moid": "a bad one"}])
+    (seen,) = _read(listed([row("x")])).rows
+    known = known_of(replace(seen, raw=avro.digest(b'{"Moid": "a bad one"}')))
 
-    assert _read(body, {avro.digest(b'{"Moid": "a bad one"}'): "x"}).moids == ("x",)
+    assert _read(body, known).moids == ("x",)
 
 
 def test_only_what_changed_is_decoded() -> None:
@@ -80,7 +84,7 @@ def test_one_lone_surrogate_does_not_touch_its_neighbours() -> None:
     hostile = [ROWS[0], row("x", ClientName="\ud800"), ROWS[2]]
     clean = _known(listed(ROWS))
     page = _read(listed(hostile), clean)
-    again = _read(listed(hostile), clean | {page.rows[0].raw: "x"})
+    again = _read(listed(hostile), _known(listed(ROWS), *page.rows))
 
     assert [seen.token.client_name for seen in page.rows] == ["\ufffd"]
     assert (page.rows[0].damaged, page.moids) == (1, ("a", "x", "c"))
@@ -107,7 +111,7 @@ def test_what_is_no_number_does_not_touch_its_neighbours(word: str) -> None:
     assert (page.moids, seen.damaged) == (("a", "x", "c"), 1)
     assert (seen.token.client_name, seen.token.last_login_time) == ("it is NaN", None)
     assert [(extra.name, extra.json) for extra in seen.token.extras] == [("LastLoginTime", f'[["{word}"]]')]
-    assert _read(body, clean | {seen.raw: "x"}).rows == ()
+    assert _read(body, _known(listed(ROWS), seen)).rows == ()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from streamer.errors import Misconfigured, Rejected
 from streamer.events import UserInfo
 from streamer.intersight.lookup import ONE_BY_ONE
 from streamer.intersight.source import IntersightSource
+from streamer.known import Known
 from streamer.serving import serve
 from streamer.tokens import Audit, Gone, Sighting, Unsure
+from tests.builders import known_of
 from tests.intersight.account import Account, moids
 from tests.intersight.stage import ACCOUNT, GOLDEN, KEY_ID, NOW, Naps, Script, fault, said
 
@@ -40,7 +42,7 @@ async def test_reads_all_tokens_with_either_key(version: str) -> None:
     async with serve(app) as url:
         key = ApiKey(id=KEY_ID, file=GOLDEN / f"{version}.pem")
         async with _source(url, api_key=key, page_size=2) as source:
-            seen = await source.snapshot({})
+            seen = await source.snapshot(Known())
 
     assert (source.name, len(seen), seen.walk.pages, seen.account_moid) == ("prod-us", 5, 3, ACCOUNT)
 
@@ -59,7 +61,7 @@ async def test_reads_all_tokens_as_an_oauth_client() -> None:
 
     client = OAuth(client_id="id", client_secret=SecretStr("secret"))
     async with serve(app) as url, _source(url, api_key=None, oauth=client, page_size=2) as source:
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
 
     assert len(fetched) == 1
 
@@ -69,9 +71,9 @@ async def test_witnesses_are_of_the_last_snapshot() -> None:
     account = Account(set(moids(9)))
     missing = [f"x{i:03d}" for i in range(ONE_BY_ONE + 1)]
     async with serve(account) as url, _source(url) as source:
-        await source.snapshot({})
+        await source.snapshot(Known())
         account.moids -= set(moids(2))
-        await source.snapshot({})
+        await source.snapshot(Known())
         few = await source.look_up(missing[:2])
         many = await source.look_up(missing)
 
@@ -85,7 +87,7 @@ async def test_an_empty_account_has_no_witnesses() -> None:
     """Where nothing is listed, the missing alone are asked for."""
     account = Account(set())
     async with serve(account) as url, _source(url) as source:
-        await source.snapshot({})
+        await source.snapshot(Known())
         found = await source.look_up(moids(20))
 
     assert sorted(account.asked_for) == moids(20)
@@ -123,8 +125,8 @@ async def test_the_simulator_and_the_source_understand_each_other(credential: st
         _source(url, page_size=10, **_credential(simulator, credential)) as source,
     ):
         rights = await source.rights()
-        seen = await source.snapshot({})
-        again = await source.snapshot({row.raw: moid for moid, row in seen.rows.items()})
+        seen = await source.snapshot(Known())
+        again = await source.snapshot(known_of(*seen.rows.values()))
         found = await source.look_up([min(seen.rows), MOID])
 
     assert rights.account_moid == seen.account_moid == world.account.moid
@@ -145,7 +147,7 @@ async def test_the_simulator_knows_who_did_it() -> None:
     theirs = world.owned_by(user)
     removed = next(moid for moid in world.tokens if moid not in theirs)
     async with serve(simulator.app) as url, _source(url, **_credential(simulator, "v3")) as source:
-        await source.snapshot({})
+        await source.snapshot(Known())
         world.remove(removed)
         world.logout(user)
         gone = [removed, *theirs, *(f"{n:024x}" for n in range(20))]
@@ -209,14 +211,14 @@ async def test_a_clock_that_is_set_while_it_is_read_voids_what_is_read() -> None
         source = IntersightSource(_settings(url), clock=lambda: utc, elapsed=lambda: passed, sleep=Naps())
         async with source:
             utc += 90_000  # between two polls it may be set
-            before = await source.snapshot({})
+            before = await source.snapshot(Known())
             step = -3_600_000
             with pytest.raises(Rejected, match="was set by -") as caught:
-                await source.snapshot({})
+                await source.snapshot(Known())
             unsure = await source.look_up([MOID])
             step = 0
             utc = NOW
-            after = await source.snapshot({})
+            after = await source.snapshot(Known())
             gone = await source.look_up([MOID])
 
     assert (caught.value.reason, caught.value.walk.rows) == ("clock_set", 5)

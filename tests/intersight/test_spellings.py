@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamer import avro
 from streamer.intersight.rows import Page, Spellings, read_page
+from streamer.known import Known
+from tests.builders import known_of
 from tests.intersight.stage import listed, row
 
 PLAIN = row("a", ClientName="x", Owners=["1", "2"])
@@ -11,13 +13,12 @@ NOISY = dict(reversed(row("a", ClientName="x", Owners=["2", "1"], Future=1).item
 OTHER = row("a", ClientName="y", Owners=["2", "1"])
 
 
-def _read(known: dict[bytes, str], *rows: object, spellings: Spellings | None = None) -> Page:
+def _read(known: Known, *rows: object, spellings: Spellings | None = None) -> Page:
     return read_page(listed(rows), known, 7, None, spellings)
 
 
-def _known() -> dict[bytes, str]:
-    (seen,) = _read({}, PLAIN).rows
-    return {seen.raw: "a", seen.meaning: "a"}
+def _known() -> Known:
+    return known_of(*_read(Known(), PLAIN).rows)
 
 
 def test_noise_means_nothing_new() -> None:
@@ -43,7 +44,7 @@ def test_what_bytes_mean_says_nothing_of_what_is_known() -> None:
     known = _known()
     _read(known, NOISY, spellings=spellings)
     (moved,) = _read(known, OTHER, spellings=spellings).rows
-    page = _read({moved.raw: "a", moved.meaning: "a"}, NOISY, spellings=spellings)
+    page = _read(known_of(moved), NOISY, spellings=spellings)
 
     assert [seen.token.client_name for seen in page.rows] == ["x"]
 
@@ -71,19 +72,15 @@ def test_spellings_are_bounded_and_the_young_ones_stay() -> None:
 # Pages...
 
 
-def _noted(page: Page, known: dict[bytes, str]) -> dict[bytes, str]:
-    """What is known once the rows of a page are in the state."""
-    return known | {digest: seen.token.moid for seen in page.rows for digest in (seen.raw, seen.meaning)}
-
-
 def test_a_page_without_anything_new_is_not_split_again() -> None:
     """It says the same as when it was split, its `Count` too; any other page is, and says what is new."""
-    spellings, known = Spellings(), _noted(_read({}, row("a"), row("b")), {})
+    spellings, known = Spellings(), known_of(*_read(Known(), row("a"), row("b")).rows)
     first = _read(known, row("a"), row("b"), spellings=spellings)
-    met = spellings.page(listed((row("a"), row("b"))))
+    met = spellings.page(listed((row("a"), row("b"))), known, 7)
 
     assert met is not None
-    assert met[0] == first.count == 2
+    assert met == first
+    assert met.count == 2
     assert _read(known, row("a"), row("b"), spellings=spellings) == first
     assert [seen.token.moid for seen in _read(known, row("a"), row("b", ClientName="z"), spellings=spellings).rows] == [
         "b"
@@ -92,9 +89,9 @@ def test_a_page_without_anything_new_is_not_split_again() -> None:
 
 def test_a_page_is_worth_what_the_state_holds() -> None:
     """Its bytes may be those of an earlier poll: each row that the state does not hold any more is new."""
-    spellings, known = Spellings(), _noted(_read({}, row("a"), row("b")), {})
+    spellings, known = Spellings(), known_of(*_read(Known(), row("a"), row("b")).rows)
     _read(known, row("a"), row("b"), spellings=spellings)
-    moved = {digest: moid for digest, moid in known.items() if moid == "a"}
+    moved = known.after({"b": None})
     page = _read(moved, row("a"), row("b"), spellings=spellings)
 
     assert (page.moids, [seen.token.moid for seen in page.rows]) == (("a", "b"), ["b"])
@@ -106,4 +103,4 @@ def test_a_page_with_anything_new_or_noisy_is_not_remembered() -> None:
     for shown in ((NOISY,), (OTHER,)):
         _read(_known(), *shown, spellings=spellings)
 
-        assert spellings.page(listed(shown)) is None
+        assert spellings.page(listed(shown), _known(), 7) is None

@@ -48,6 +48,25 @@ async def test_an_aborted_tail_is_not_restored(broker: OnBroker) -> None:
     assert await broker.ledger().restore(ONE) == state
 
 
+async def test_a_state_of_many_fetches_is_restored(broker: OnBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each asked for while the one before is taken apart: all of it once, what was aborted in none."""
+    monkeypatch.setattr("streamer.kafka.fetching.BYTES", 500)  # a fetch brings one batch at the least
+    await broker.make_topics()
+    ledger = broker.ledger()
+    state = await start(ledger, ONE, *map(token, "abcdefgh"))
+    for client in "xyz":
+        state = await tell(ledger, ONE, state, *(token(moid, client_name=client) for moid in "bcdefgh"))
+        dead = writer(broker.bootstrap, f"somebody-{client}", [broker.names.state])
+        await dead.open()
+        assert dead._producer is not None
+        await dead._producer.begin_transaction()
+        await asyncio.gather(*await dead._send(dead._producer, [record(broker.names.state, b"torn", key=b"x")]))
+        await dead.open()
+        await dead.close()
+
+    assert await broker.ledger().restore(ONE) == state
+
+
 async def test_a_restart_remembers_who_was_seen_with_what(broker: OnBroker) -> None:
     """The next worker tells a new client from a known one, of users it never saw itself."""
     await broker.make_topics()
