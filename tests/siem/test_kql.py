@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 from sigma.correlations import SigmaCorrelationType
 
+from tests.golden.cases import CASES
 from tests.services import kusto, wanted
-from tests.siem import hunting, workspace
+from tests.siem import hunting, shapes, workspace
 from tests.siem.scenes import EXTRA, HOUR, RULES, Act, lifetime, record
 from tests.siem.searching import ms
 from tests.siem.test_searches import LOST_KQL, TWICE_KQL
@@ -111,6 +112,21 @@ async def test_what_a_collector_repeats_is_counted_once(kql: kusto.Engine, title
 def test_microsofts_reader_takes_it(complaints: dict[str, list[str]], name: str) -> None:
     """Grammar, functions, columns and their types, of transformations too: there is nothing that it would not have."""
     assert complaints[name] == []
+
+
+def test_the_transformation_makes_a_row_of_every_event(kql: kusto.Engine) -> None:
+    """Run over what Logstash makes of Avro: each field is in its column, instants are instants, nothing is lost."""
+    names = {case.name for case in CASES if case.schema == "oauth_token_event"}
+    events = [shapes.golden(name) for name in names - {"created-hostile"}]  # a year that no decoder can count to
+    plain = {event["event_id"]: shapes.as_json(event) for event in events}
+    numbers = {event["event_id"]: shapes.as_numbers(event) for event in events}
+
+    rows = {row["event_id"]: row for row in workspace.rows_of(kql, events)}
+
+    for identity, row in rows.items():
+        nested = {name: value for name, value in numbers[identity].items() if isinstance(value, dict)}
+        assert row == {"TimeGenerated": plain[identity]["event_time"]} | plain[identity] | nested
+    assert rows.keys() == plain.keys()
 
 
 @pytest.mark.parametrize("query", WRONG)
