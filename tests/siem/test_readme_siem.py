@@ -57,7 +57,7 @@ def line(form: str) -> bytes:
 def shown_shape(name: str, kql: Callable[[], Engine]) -> str:
     """The event of README as a collector hands it on; its columns, for Sentinel, are made by an engine."""
     event = shapes.golden(SHOWN)
-    made = workspace.row_of(kql(), event) if name == "sentinel" else SHAPES[name](event)
+    made = workspace.rows_of(kql(), [event])[0] if name == "sentinel" else SHAPES[name](event)
     return wrapped(json.dumps(made, separators=(",", ":"), ensure_ascii=False))
 
 

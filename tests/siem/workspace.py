@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -46,15 +46,15 @@ def flows() -> Iterator[tuple[str, Columns, str]]:
         yield stream, typed(rule["streamDeclarations"][stream]["columns"]), flow["transformKql"]
 
 
-def row_of(engine: Engine, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The row that a recorded event becomes: as Logstash sends what it read as Avro, and through the transformation.
+def rows_of(engine: Engine, records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that recorded events become: as Logstash sends what it read as Avro, and through the transformation.
 
     Instants of a column are RFC 3339; those within a record stay the numbers that Logstash makes of them.
     """
     _, columns, query = next(flow for flow in flows() if "event_type" in flow[1])
-    sent = {**as_numbers(record), "ls_timestamp": as_json(record["event_time"]).rstrip("Z")}
-    (found,) = engine.run(query, {"source": columns}, {"source": [sent]})
-    return {name: _told(found[name], kind) for name, kind in tables()[EVENTS].items()}
+    sent = [{**as_numbers(each), "ls_timestamp": as_json(each["event_time"]).rstrip("Z")} for each in records]
+    found = engine.run(query, {"source": columns}, {"source": sent})
+    return [{name: _told(row[name], kind) for name, kind in tables()[EVENTS].items()} for row in found]
 
 
 def _told(value: Any, kind: str) -> Any:

@@ -69,12 +69,12 @@ def _fetch(command: list[str], folder: Path) -> None:
         raise jvm.Missing(f"{command[0]} could not fetch what reads KQL: {' '.join(done.stderr.split())[-400:]}")
 
 
-def judged(folder: Path, tables: Mapping[str, Columns], queries: Mapping[str, str]) -> dict[str, list[str]]:
-    """What Microsoft's reader has against each query over these tables, by name."""
+def judged(folder: Path, jobs: Mapping[str, tuple[Mapping[str, Columns], str]]) -> dict[str, list[str]]:
+    """What Microsoft's reader has against each query over its tables, by name; it takes seconds to start."""
     done = subprocess.run(
         ["node", HERE / "judge.js"],
         cwd=folder,
-        input=json.dumps({"tables": tables, "queries": queries}),
+        input=json.dumps({name: {"tables": tables, "query": query} for name, (tables, query) in jobs.items()}),
         capture_output=True,
         text=True,
         check=True,
