@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streamer.errors import Unready
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
+from streamer.kafka.span import hold
 
 LIMIT_S: Final = 5.0  # the marks of a writer that was just opened are there within milliseconds
 LOOK_AGAIN_S: Final = 0.02
@@ -35,7 +36,7 @@ async def settled(connection: Connection, committed: AIOKafkaConsumer, at: Topic
     """
     everything = connection.consumer(isolation_level="read_uncommitted")
     try:
-        await everything.start()
+        await hold(everything, at)
         deadline = time.monotonic() + LIMIT_S
         while (end := await _end(committed, at)) < (written := await _end(everything, at)):
             if time.monotonic() > deadline:

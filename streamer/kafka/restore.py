@@ -18,7 +18,7 @@ from streamer.errors import Misconfigured
 from streamer.kafka.closing import close
 from streamer.kafka.connection import Connection
 from streamer.kafka.hanging import settled
-from streamer.kafka.span import enter
+from streamer.kafka.span import enter, hold
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow
 from streamer.underway import Underway
 
@@ -128,7 +128,7 @@ async def _settled(connection: Connection, at: TopicPartition) -> None:
     """Return once what is committed is all there is; see `hanging`."""
     committed = connection.consumer()
     try:
-        await committed.start()
+        await hold(committed, at)
         await settled(connection, committed, at, "nobody will end, so its state cannot be known")
     finally:
         await close(committed)

@@ -11,6 +11,13 @@ from __future__ import annotations
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 
+async def hold(consumer: AIOKafkaConsumer, at: TopicPartition) -> None:
+    """Start a consumer on one partition, of which nothing is fetched: it knows where that is, so it can be asked."""
+    await consumer.start()
+    consumer.assign([at])
+    consumer.pause(at)
+
+
 async def enter(consumer: AIOKafkaConsumer, at: TopicPartition, after: int | None = None) -> int:
     """Start a consumer that reads one partition, from where `go_to` takes it.
 
@@ -22,9 +29,7 @@ async def enter(consumer: AIOKafkaConsumer, at: TopicPartition, after: int | Non
     Returns:
         The present end: the offset behind the last record that is certain not to be aborted.
     """
-    await consumer.start()
-    consumer.assign([at])
-    consumer.pause(at)
+    await hold(consumer, at)
     return await go_to(consumer, at, after)
 
 
