@@ -9,13 +9,19 @@ Question: what if a source's state was last written under another configuration?
 a new file on purpose, or two workers may have different files and hand it to and fro. Choice: it is said once, by a
 report of its own that also takes the new configuration over, and polls go on. So every handover between two minds
 stands in the log. Rejected: to stop polling until a person says which one is right; the feed must not fall silent.
+
+Question: 100,000 tokens that changed take seconds to be judged; who waits? Choice: nobody but their source. A judgement
+is pure, so a large one is made in a thread, and meanwhile others are polled and the group hears from us: a session need
+not be as long as the largest account is. What follows is written transaction by transaction, in short stretches.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Protocol
+from functools import partial
+from typing import Final, Protocol
 from uuid import uuid4
 
 from streamer import batch, control, report
@@ -25,10 +31,12 @@ from streamer.control import Command, NoCommand
 from streamer.errors import Rejected
 from streamer.judging import judgement
 from streamer.judging.gather import Gatherer, Source
-from streamer.judging.judgement import Look, Memory, Policy
+from streamer.judging.judgement import Judgement, Look, Memory, Policy
 from streamer.report import Report
 from streamer.state import Answer, SourceRow, SourceState
 from streamer.underway import Underway
+
+LARGE: Final = 1_000  # tokens that differ: some 30 ms; a thread costs 0.15
 
 
 class Ledger(Protocol):
@@ -173,12 +181,18 @@ class Cycle:
         )
 
     async def _accept(self, state: SourceState, row: SourceRow, look: Look) -> Report:
-        judged = judgement.accept(self._policy, state, look, self._memory, now=self._clock(), hold_id=str(uuid4()))
+        judged = await self._judged(state, look)
         form, clock = self._policy.form, self._clock
         parts = batch.plan(form, judged.report, judged.steps, row=row, accepted=judged.accepted, clock=clock)
         told = await self._commit_all(parts)
         self._memory = judged.memory
         return told or judged.report
+
+    async def _judged(self, state: SourceState, look: Look) -> Judgement:
+        now, hold_id, seen = self._clock(), str(uuid4()), look.snapshot
+        judge = partial(judgement.accept, self._policy, state, look, self._memory, now=now, hold_id=hold_id)
+        is_large = seen is not None and len(seen.rows) + len(state.tokens) - len(seen.unchanged) >= LARGE
+        return await asyncio.to_thread(judge) if is_large else judge()
 
     async def _commit(self, written: Batch) -> None:
         await self._commit_all((written,))

@@ -3,6 +3,9 @@
 Many sources must not be asked at once, and one must never wait for another's trouble. This room knows nothing of what a
 poll is.
 
+Question: who is next when places are few? Choice: whoever should have been polled first. In the ordinary course that is
+who came first; but when a worker was lost, or Kafka for a while, what is long overdue stands behind nobody.
+
 Question: what if slow accounts hold all places? Choice: who takes longer than `SLOW_S` shares half of the places with
 others of that kind, and who takes longer than the next limit a quarter, so a hanging account stands in the way of
 hanging ones only. Rejected: to lend a place to whoever is slow and not count it, since the bound is there for memory
@@ -20,10 +23,11 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
+from bisect import insort
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from streamer.clock import utc_ms
@@ -41,21 +45,21 @@ def kind_of(seconds: float) -> int:
 
 
 class Places:
-    """At most `most` have one at a time: first come, first served, among those of a kind."""
+    """At most `most` have one at a time: first due, first served, among those of a kind."""
 
     def __init__(self, most: int) -> None:
         self._lines = [_Line(max(1, most >> kind)) for kind in range(len(SLOW_S) + 1)]
         self._overdue: list[Place] = []
 
     @asynccontextmanager
-    async def one(self, kind: int = 0) -> AsyncIterator[Place]:
-        """Wait for a place for a look of this kind (see `kind_of`), and have it until the block ends."""
+    async def one(self, kind: int = 0, due: float = 0.0) -> AsyncIterator[Place]:
+        """Wait for a place for a look of this kind (see `kind_of`), due at that time; have it until the block ends."""
         place = Place(self, kind)
         try:
             for line in reversed(self._lines[: kind + 1]):  # the narrowest first: who waits there keeps nobody out
                 if not line.take():
                     self._make_room(line)
-                    await line.wait()
+                    await line.wait(due)
                 place.lines.append(line)
             yield place
         finally:
@@ -132,11 +136,12 @@ class Place:
 
 
 class _Line:
-    """Room for so many at a time, first come, first served; a semaphore that tells whether anybody waits."""
+    """Room for so many at a time, first due, first served; a semaphore that tells whether anybody waits."""
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue: list[tuple[float, int, asyncio.Future[None]]] = []  # in order: due, came
+        self._came = count()
 
     @property
     def waiting(self) -> bool:
@@ -149,15 +154,16 @@ class _Line:
         self._room -= there
         return there
 
-    async def wait(self) -> None:
+    async def wait(self, due: float) -> None:
         """Enter once somebody leaves."""
         mine = asyncio.get_running_loop().create_future()
-        self._queue.append(mine)
+        waiting = due, next(self._came), mine
+        insort(self._queue, waiting)
         try:
             await mine
         except asyncio.CancelledError:
-            if mine in self._queue:
-                self._queue.remove(mine)
+            if waiting in self._queue:
+                self._queue.remove(waiting)
             elif not mine.cancelled():
                 self.leave()  # it was given to us at the same moment
             raise
@@ -165,7 +171,7 @@ class _Line:
     def leave(self) -> None:
         """Let the next one in."""
         while self._queue:
-            following = self._queue.popleft()
+            _, _, following = self._queue.pop(0)
             if not following.done():
                 following.set_result(None)
                 return
@@ -194,7 +200,7 @@ class Pace:
     phase: Callable[[], float] = _by_chance
 
     def early_s(self, polled_at: int | None, interval_s: float) -> float:
-        """How much too early a poll is now, at most an interval.
+        """How much too early a poll is now, at most an interval; less than 0 if it is too late.
 
         Args:
             polled_at: when the last one was judged, ms UTC on the clock of whoever did it; None: never.
@@ -202,4 +208,4 @@ class Pace:
         """
         if polled_at is None:
             return 0.0
-        return min(max(0.0, interval_s - (self.clock() - polled_at) / 1000), interval_s)
+        return min(interval_s - (self.clock() - polled_at) / 1000, interval_s)

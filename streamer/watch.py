@@ -12,6 +12,8 @@ Question: when is the first poll of a source that was just given to us? Choice: 
 whoever made that, so that a rebalance changes nobody's schedule and asks no account twice; at once if that has passed.
 Rejected: at once in any case; with every worker that comes or goes all accounts would be asked together.
 
+What is overdue goes before what was not: see `pace`.
+
 Question: and after a turn that failed, or took longer than an interval? Choice: at once, then on the schedule it had.
 Rejected: a new schedule from there on; after an hour without Kafka all sources would go on together for ever.
 """
@@ -49,6 +51,7 @@ class Watch:
         self._pace = pace
         self._monotonic = pace.monotonic
         self._failures = 0
+        self._due = pace.monotonic()  # since then a turn is owed
         self._kind = 0  # of its looks, see `pace`
         self._last_reason: str | None = None
         self._last_hold: str | None = None
@@ -79,7 +82,7 @@ class Watch:
                 due = last_due(due, self._health.interval_s, self._monotonic())
             else:
                 self._failures = 0
-                due = last_due(due + self._health.interval_s, self._health.interval_s, self._monotonic())
+                self._due = due = last_due(due + self._health.interval_s, self._health.interval_s, self._monotonic())
                 await self._stop.sleep(max(0.0, due - self._monotonic()))
 
     async def _prepare(self) -> None:
@@ -97,6 +100,7 @@ class Watch:
         """
         interval_s = self._health.interval_s
         early_s = self._pace.early_s(self._health.last_accepted_at, interval_s)
+        self._due = self._monotonic() + early_s
         if early_s > 0:
             await self._stop.sleep(early_s)
             return self._monotonic()
@@ -106,7 +110,7 @@ class Watch:
         async with AsyncExitStack() as held:
             async with self._stop.allows(0):
                 await self._obey()
-                look = await self._look(await held.enter_async_context(self._pace.places.one(self._kind)))
+                look = await self._look(await held.enter_async_context(self._pace.places.one(self._kind, self._due)))
             async with self._stop.allows(FINISH_S):
                 report = await self._cycle.settle(look)
         self._tell(report)

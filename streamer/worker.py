@@ -35,7 +35,6 @@ from streamer.stop import Stop, Stopped
 from streamer.strangers import Strangers
 from streamer.watch import LONGEST_WAIT_S, Watch
 
-SESSION_S: Final = 10.0  # longer than the 6 s of a relay: a worker judges 100,000 tokens at a stretch
 GROUP: Final = "group"  # what is missing while we have no share
 
 
@@ -109,13 +108,7 @@ class Worker:
     def _membership(self) -> Membership:
         """A lone worker begins at once; a broker would first give others the time to come."""
         state = self._names.state
-        return Membership(
-            self._connection,
-            self._settings.group,
-            [state],
-            session_s=SESSION_S,
-            meanwhile={state: self._layout.state},
-        )
+        return Membership(self._connection, self._settings.group, [state], meanwhile={state: self._layout.state})
 
     async def _shares(self, membership: Membership, stop: Stop) -> None:
         while not stop.requested:

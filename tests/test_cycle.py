@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections import UserDict
+from collections.abc import ItemsView
 from dataclasses import replace
 
 import pytest
 
-from streamer import avro
+from streamer import avro, cycle
 from streamer.batch import SNAPSHOTS, STATE
 from streamer.errors import Doubt, Rejected
 from streamer.state import Status
-from streamer.tokens import ServerClock, Walk
+from streamer.tokens import ServerClock, Sighting, Walk
 from tests.builders import NOON, SECOND, token
 from tests.stage import POLICY, SOURCE, Stage
 
@@ -51,6 +55,36 @@ async def test_two_configurations_are_told_at_every_handover() -> None:
     assert told[0] is not None
     assert told[0].detail == "last polled with configuration c, ours is d"
     assert (told[0].requests, told[0].first_sequence) == (0, None)
+
+
+class Watching(UserDict[str, Sighting]):
+    """Rows of a snapshot that are not judged before something else has happened in this process."""
+
+    happened: threading.Event
+
+    def items(self) -> ItemsView[str, Sighting]:
+        """Asked for when they are compared with what is known."""
+        assert self.happened.wait(10), "nothing else happens while a snapshot is judged"
+        return super().items()
+
+
+async def test_nobody_waits_while_a_large_snapshot_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many tokens changed: others are polled meanwhile, and the group hears that we live."""
+    monkeypatch.setattr(cycle, "LARGE", 1)
+    stage = Stage()
+    stage.account.show([token("a")])
+    await stage.cycle.prepare()
+    look = await stage.cycle.look()
+    assert look.snapshot is not None
+    rows = Watching(look.snapshot.rows)
+    rows.happened = threading.Event()
+    async with asyncio.TaskGroup() as group:
+        settling = group.create_task(stage.cycle.settle(replace(look, snapshot=replace(look.snapshot, rows=rows))))
+        await asyncio.sleep(0)
+        rows.happened.set()
+
+    assert settling.result().created == 1
+    stage.check()
 
 
 async def test_the_first_look_is_baseline() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from streamer.pace import Places
 from streamer.stop import Stop
 from tests.stage import POLICY, SOURCE
 from tests.watched import Paced, Watched
@@ -38,6 +39,29 @@ async def test_what_is_overdue_begins_at_once_and_then_finds_its_phase() -> None
     await watched.watch.run()
 
     assert starts == [1000, 1045, 1105]
+
+
+async def test_what_is_overdue_is_read_first() -> None:
+    """It asked last, and its last accepted poll is the oldest."""
+    await (lost := Watched(Paced(1))).watch.run()
+    lost.stage.clock.now += 600_000
+    stop, read, places = Stop(), list[str](), Places(1)
+    overdue = Watched(stop, lost.stage, places=places)
+    new = Watched(stop, places=places)
+    overdue.stage.account.on_list = lambda: read.append("overdue")
+
+    def last() -> None:
+        read.append("new")
+        stop.request()
+
+    new.stage.account.on_list = last
+    async with asyncio.TaskGroup() as group, places.one():
+        for watched in (new, overdue):
+            group.create_task(watched.watch.run())
+            for _ in range(50):  # turns of the loop: by then it waits
+                await asyncio.sleep(0)
+
+    assert read == ["overdue", "new"]
 
 
 async def test_a_place_is_needed_for_a_poll_and_for_nothing_else() -> None:

@@ -78,6 +78,7 @@ class Watched:
         *,
         monotonic: Callable[[], float] = lambda: 0.0,
         phase: float = 1.0,
+        places: Places | None = None,
     ) -> None:
         self.stage = stage or Stage()
         self.stage.account.show([token("a")])
@@ -86,7 +87,7 @@ class Watched:
         self.board = Board({SOURCE: "its state is not restored yet"}, {SOURCE: self.health})
         self.cycle = Cycle(self.stage.policy, self.stage.account, self.ledger, self.stage.clock)
         paced = stop.monotonic if isinstance(stop, Paced) else monotonic
-        self.places = Places(1)
+        self.places = places or Places(1)
         pace = Pace(self.places, paced, self.stage.clock, lambda: phase)
         self.watch = Watch(self.cycle, self.health, self.board, stop, pace)
 

@@ -49,7 +49,7 @@ Examples:
 NOT_PROVEN = """
 What this does not prove: the embedded broker speaks Kafka's protocol and knows no fencing, no aborts, no compaction and
 no restart. Exactly once, and no false delete under kill -9, are proven by the tests, on a real Apache Kafka.
-Next, with a Kafka and a registry of yours:  streamer simulate,  then  streamer run -c streamer-simulator/streamer.yaml
+Next, on a real Kafka: README, "Try it on a Kafka".
 """
 
 
@@ -89,7 +89,7 @@ async def _demo(*, keep_running: bool) -> None:
                 async with stop.allows(0):
                     await _play(theatre, audience, screen)
                 if keep_running:
-                    theatre.life.rates = Rates(per_second=RATE)
+                    theatre.life.go_on(Rates(per_second=RATE))
                     screen.say("The day is over; life goes on by chance until Ctrl-C.")
                     screen.live = True
                     await stop.wait()
@@ -145,7 +145,9 @@ async def _open() -> AsyncIterator[_Theatre]:
             "STREAMER_REGISTRY__URL": schemas,
             "STREAMER_HTTP__LISTEN": "127.0.0.1:0",
         }
-        click.echo(f"Intersight (simulated) {url}   Kafka (embedded) {bootstrap}   registry (embedded) {schemas}")
+        click.echo(
+            f"Intersight (simulated) {url}   embedded, for this play alone: Kafka {bootstrap}   registry {schemas}"
+        )
         yield _Theatre(life, simulator, Connection.to_embedded(bootstrap), load(None, environ))
 
 

@@ -33,6 +33,9 @@ LEADER_NOT_AVAILABLE: Final = 5
 DENIED: Final = frozenset({29, 31})  # topic, cluster
 EXISTS: Final = 36
 BAD_REPLICATION: Final = 38
+NO_CONTROLLER: Final = (
+    "a cluster elects one within seconds; the broker of `streamer demo` has none, and is for it alone"
+)
 PASSING: Final = frozenset({7, 41})  # timed out, not the controller: the next try may do
 
 
@@ -74,8 +77,13 @@ async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry:
     Raises:
         Misconfigured: Kafka refuses one for good.
         Denied: this user may not create one.
-        Unready: Kafka cannot do it now.
+        Unready: Kafka cannot do it now, such as while it has no controller.
     """
+    cluster = await _metadata(admin, ())
+    if cluster["controller_id"] not in {
+        broker["node_id"] for broker in cluster["brokers"]
+    }:  # aiokafka would fall over it
+        raise Unready("Kafka could not create topics yet: no broker is the controller", hint=NO_CONTROLLER)
     reply = await admin.create_topics(list(topics), CREATION_LIMIT_MS, validate_only=dry)
     if denied := [topic for topic, code, _ in reply.topic_errors if code in DENIED]:
         raise Denied(rights.CREATE, rights.TOPIC, denied)

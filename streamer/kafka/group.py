@@ -21,7 +21,8 @@ spoken, that is either confirmed or taken like any other. Two that start togethe
 provisional share ends with the first fence.
 
 Question: who waits for a member that was killed? Choice: nobody on its own machine (`members`), all others until its
-session is over. Rejected: static members; see there.
+session is over. While the group gathers it is asked every half second who is in it; while there is a share that cannot
+change, so it is asked once, and from then on the machine. Rejected: static members; see there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import contextlib
 import os
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -51,8 +52,8 @@ REBALANCE_MS: Final = 40_000  # for all to end what they have in hand
 RELEASE_LIMIT_S: Final = 30.0  # of it, for us; who takes longer is fenced
 METADATA_AGE_MS: Final = 30_000  # how late a new partition is found
 CALL_LIMIT_S: Final = 10.0
-TURN_MS: Final = 200  # one look at the group: how late a new share is seen
-LOOK_S: Final = 0.5  # without a share, between two looks whether the group waits for somebody who is dead
+TURN_MS: Final = 200  # one look at the group
+LOOK_S: Final = 0.5  # between two looks whether somebody is dead
 
 
 def worker_name() -> str:
@@ -141,6 +142,7 @@ class Membership:
             client_id=members.client_id(),
         )
         self._share: Share | None = None
+        self._given = Stop()  # requested once there is one
         self._failure: StreamerError | None = None
 
     async def __aenter__(self) -> Self:
@@ -182,13 +184,8 @@ class Membership:
         It never raises: the lanes that work on the share are let finish first, then `check` says what happened.
         """
         with contextlib.suppress(Stopped):
-            try:
-                async with stop.allows(0), share.over.allows(0):
-                    while True:
-                        await self._poll()
-                        share.beat()
-            except StreamerError as error:
-                self._failure = error
+            async with stop.allows(0), share.over.allows(0), self._ushering(once=True):
+                await self._polls(share)
         share.over.request()
 
     def check(self) -> None:
@@ -208,22 +205,40 @@ class Membership:
 
     async def _shared_out(self) -> None:
         """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""
-        async with asyncio.TaskGroup() as beside:
-            usher = beside.create_task(self._show_out())
-            try:
-                while self._share is None or self._share.over.requested:
-                    await self._poll()
-            except StreamerError as error:
-                self._failure = error
-            finally:
-                usher.cancel()
+        self._given = Stop()
+        with contextlib.suppress(Stopped):
+            async with self._given.allows(0), self._ushering(once=False):
+                await self._polls()
         self.check()
 
-    async def _show_out(self) -> None:
+    async def _polls(self, share: Share | None = None) -> None:
+        """Until it is cancelled, or the client has met something."""
+        try:
+            while True:
+                await self._poll()
+                if share is not None:
+                    share.beat()
+        except StreamerError as error:
+            self._failure = error
+
+    @contextlib.asynccontextmanager
+    async def _ushering(self, *, once: bool) -> AsyncIterator[None]:
+        """Beside the block, show those out who are dead."""
+        async with asyncio.TaskGroup() as beside:
+            usher = beside.create_task(self._show_out(once=once))
+            try:
+                yield
+            finally:
+                usher.cancel()
+
+    async def _show_out(self, *, once: bool) -> None:
+        """Again and again; with `once`, the group is asked again only after somebody of it has died."""
+        known: Collection[str] = ()
         while not self._connection.embedded:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(Unready):  # then all wait for the session
-                await members.show_out(self._connection, self._group)
+            if not (known and once) or any(map(members.is_gone, known)):
+                with contextlib.suppress(StreamerError):  # then all wait for the session
+                    known = await members.show_out(self._connection, self._group)
 
     async def _poll(self) -> None:
         """One look: it keeps the membership alive, and raises what the client has met in the background."""
@@ -242,6 +257,7 @@ class Membership:
                 return
             await self.taken()
         self._share = share
+        self._given.request()
 
     async def revoked(self) -> None:
         """All gather anew. What is provisional was not given by the group, so it is not taken back by this."""

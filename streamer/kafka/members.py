@@ -1,10 +1,11 @@
 """Who is in a group, as Kafka lists it; those that died on this machine are shown out.
 
-A member that was killed stays in its group until its session ends, and whoever comes meanwhile, such as the process
-that was started in its place, waits with all the others until then. Whether a process lives can be seen from the
-machine it runs on: so its client id names the process, and a member whose process is gone is taken out by the others.
-This room must never take out a member of another machine or container, nor one that only stands still: that is the
-session's business. If it ever errs, the member joins again; safety is the fence's business, not the group's.
+A member that was killed stays in its group until its session ends: until then nobody does its work, and whoever comes
+meanwhile, such as the process that was started in its place, waits with all the others. Whether a process lives can be
+seen from the machine it runs on: so its client id names the process, and a member whose process is gone is taken out by
+the others, whether they wait for it or not. This room must never take out a member of another machine or container, nor
+one that only stands still: that is the session's business. If it ever errs, the member joins again; safety is the
+fence's business, not the group's.
 
 Question: what names a process for good? Choice: the kernel's boot, the namespace of process ids, the id, and when it
 was started: an id alone is given again, and in a container it is always the same. Where the kernel does not tell (no
@@ -92,8 +93,8 @@ async def roster(connection: Connection, group: str) -> Roster:
         return await _roster(admin, group)
 
 
-async def show_out(connection: Connection, group: str) -> None:
-    """Take those out that are gone, if the group waits for them and we are among those that wait.
+async def show_out(connection: Connection, group: str) -> frozenset[str]:
+    """Take those out that are gone, if we are in the group; the client ids of those that stay, none if we are not.
 
     Whoever did so before it has joined would leave the group empty, and brokers let an empty one wait for more members.
 
@@ -102,9 +103,12 @@ async def show_out(connection: Connection, group: str) -> None:
     """
     async with asking(connection, group) as admin:
         found = await _roster(admin, group)
-        if found.state == GATHERING and client_id() in found.members.values():
-            for member in (one for one, client in found.members.items() if is_gone(client)):
-                await admin._send_request(LeaveGroupRequest(group, member), found.coordinator)  # noqa: SLF001
+        if client_id() not in found.members.values():
+            return frozenset()
+        gone = {member for member, client in found.members.items() if is_gone(client)}
+        for member in gone:
+            await admin._send_request(LeaveGroupRequest(group, member), found.coordinator)  # noqa: SLF001
+        return frozenset(client for member, client in found.members.items() if member not in gone)
 
 
 def asking(connection: Connection, group: str) -> AbstractAsyncContextManager[AIOKafkaAdminClient]:

@@ -31,6 +31,7 @@ from streamer.log import say
 from streamer.state import SourceRow, SourceState, UserRow
 from streamer.underway import Underway
 
+READERS: Final = 8  # of partitions at a time, where all are wanted: each waits for the broker most of the time
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
 HINT: Final = "repair the row, or write a record without a value under its key, as one who knows what it held"
 
@@ -123,11 +124,14 @@ async def known(connection: Connection, topic: str, partitions: Iterable[int]) -
         Unready: as `restore`.
         Damaged: one of them cannot be known.
     """
-    found: dict[str, SourceState] = {}
-    for number in partitions:
-        restored = await restore(connection, topic, number, None, owned=False)
-        found |= {name: one.known() for name, one in restored.items() if one.is_source}
-    return found
+    places = asyncio.Semaphore(READERS)
+
+    async def read(number: int) -> dict[str, Restored]:
+        async with places:
+            return await restore(connection, topic, number, None, owned=False)
+
+    restored = await asyncio.gather(*map(read, partitions))
+    return {name: one.known() for sources in restored for name, one in sources.items() if one.is_source}
 
 
 def _restored(own: tuple[bytes, SourceRow] | None, tokens: list[bytes], users: dict[str, UserRow]) -> Restored:

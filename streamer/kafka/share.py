@@ -21,7 +21,7 @@ from streamer.errors import Doubt
 from streamer.stop import Stop, Stopped
 
 SESSION_S: Final = 6.0  # a member that is silent for so long is out; brokers allow no less, unless told to
-HEARTBEAT_MS: Final = 1_000  # how late one learns that it is out, or that the others gather anew
+HEARTBEAT_MS: Final = 500  # how late one learns that it is out, or that the others gather anew, and wait for it
 
 
 class Share:

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import yaml
 
 from streamer.demo.life import Life, Rates
 from streamer.demo.simulator import Simulator
+from streamer.kafka.share import SESSION_S
 from streamer.serving import serve
-from streamer.worker import SESSION_S
 from tests import judge
 from tests.installation import ACCEPTED, Around, configuration, utc_ms
 from tests.process import MODULE, Process
@@ -37,6 +38,7 @@ SHARE = "group.share"
 QUIET_S = 60
 RECOVERY_S = 90.0  # not how long it should take, but when a test gives up
 POLLED = re.compile(rf"{re.escape(ACCEPTED)}.*? source=(\S+)")
+HANDED_OVER = re.compile(rf"^(\S+) +info +(?:{re.escape(SHARE)} .*sources=(\d+)|source\.restored .*)$", re.MULTILINE)
 STILL_S = 0.4  # a transaction of a worker that is awake takes a few ms
 SMALL = {"STREAMER_KAFKA__TRANSACTION__RECORDS": "12"}  # much of a second is spent within transactions
 MANY = {"hold_above": {"at_least": 100_000, "at_most": 100_000}}  # so much life would look like an attack
@@ -46,9 +48,15 @@ class Fleet:
     """Accounts by the name of their source, what serves them, and workers."""
 
     def __init__(
-        self, around: Around, accounts: dict[str, Life], simulators: Sequence[Simulator], workers: Sequence[Process]
+        self,
+        around: Around,
+        accounts: dict[str, Life],
+        simulators: Sequence[Simulator],
+        workers: Sequence[Process],
+        interval_s: float,
     ) -> None:
         self.around = around
+        self.interval_s = interval_s
         self.accounts = accounts
         self.simulators = simulators
         self.workers = list(workers)
@@ -102,7 +110,7 @@ class Fleet:
         lives = self.accounts.values()
         shown = {moid: judge.as_published(row) for life in lives for moid, row in life.tokens.items()}
         truth = [{"moid": e.moid, "what": e.what, "at": e.at} for life in lives for e in life.truth]
-        _tell(log)
+        self._tell(log)
         for name, life in self.accounts.items():
             life.go_on(self._rates[name])
         return [
@@ -132,6 +140,20 @@ class Fleet:
         reached = {(m.topic, m.partition): m.offset for m in shown}  # what came in the meantime does not count
         return sum(offset < reached.get((topic, partition), 0) for topic, partition, offset in hidden)
 
+    def _tell(self, log: judge.Log) -> None:
+        """Count, and say how long accounts were silent beside what they may be after one fault."""
+        longest = _silences(log)
+        worst = max(longest, key=lambda name: longest[name])
+        took = [s for worker in self.workers for s in restores(worker.log.read_text(errors="replace"))]
+        may_s = SESSION_S + max(took, default=0.0) + 2 * self.interval_s
+        verdicts = Counter(report["verdict"] for report in log.reports)
+        print(
+            f"{len(log.events)} events; reports {dict(verdicts)}; the longest silence of each of {len(longest)} "
+            f"accounts: median {statistics.median(longest.values()):.1f} s, longest {longest[worst]:.1f} s ({worst}); "
+            f"{sum(silent > may_s for silent in longest.values())} over {may_s:.1f} s: session, longest of {len(took)} "
+            "restores, two intervals"
+        )
+
     async def _open(self) -> set[tuple[str, int, int]]:
         """Where transactions begin that are not over: topic, partition, offset."""
         topics = [f"{self.around.prefix}.state"]
@@ -158,19 +180,28 @@ async def is_back(worker: Process, before: int) -> None:
     assert ACCEPTED not in woken.partition(SHARE)[0], woken
 
 
-def _tell(log: judge.Log) -> None:
-    """Count, and say for how long an account was silent: between the ends of two polls of it that were accepted."""
+def _silences(log: judge.Log) -> dict[str, float]:
+    """By account, its longest silence in seconds: between the ends of two polls of it that were accepted."""
     told: defaultdict[str, list[int]] = defaultdict(list)
     for report in log.reports:
         if report["verdict"] == "accepted":
             told[report["source"]].append(report["finished_at"])
-    longest = {name: max(b - a for a, b in pairwise(at)) / 1000 for name, at in told.items() if len(at) > 1}
-    worst = max(longest, key=lambda name: longest[name])
-    verdicts = Counter(report["verdict"] for report in log.reports)
-    print(
-        f"{len(log.events)} events; reports {dict(verdicts)}; the longest silence of each of {len(longest)} accounts: "
-        f"median {statistics.median(longest.values()):.1f} s, longest {longest[worst]:.1f} s ({worst})"
-    )
+    return {name: max(b - a for a, b in pairwise(at)) / 1000 for name, at in told.items() if len(at) > 1}
+
+
+def restores(said: str) -> list[float]:
+    """From a worker's log: the seconds from each share it was given to the last of its sources that it restored.
+
+    A share that ended before that does not count.
+    """
+    found: list[float] = []
+    began, left = datetime.now(UTC), 0
+    for at, sources in HANDED_OVER.findall(said):
+        now = datetime.fromisoformat(at)
+        began, left = (now, int(sources)) if sources else (began, left - 1)
+        if not sources and left == 0:
+            found.append((now - began).total_seconds())
+    return found
 
 
 @asynccontextmanager
@@ -227,4 +258,4 @@ async def fleet(
             (home / "streamer.yaml").write_text(yaml.safe_dump(written))
             processes.append(Process("run", folder=home, environ=environ, program=program))
             stack.push_async_callback(processes[-1].end)
-        yield Fleet(around, lives, simulators, processes)
+        yield Fleet(around, lives, simulators, processes, float(sources[0]["interval"].rstrip("s")))

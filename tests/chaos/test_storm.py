@@ -1,6 +1,7 @@
 """A provider's many accounts on three workers that are killed, frozen and rolled, one after the other, without a rest.
 
-In CI for some seconds; the long one is `CHAOS_SECONDS=300 CHAOS_ACCOUNTS=60`. The judge looks when it is over.
+In CI for some seconds; the long one is `CHAOS_SECONDS=300 CHAOS_ACCOUNTS=60`. With `CHAOS_REST=15` the next fault waits
+until every account was polled again, and so many seconds more. The judge looks when it is over.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from tests.process import Process
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
 ACCOUNTS = int(os.environ.get("CHAOS_ACCOUNTS", "12"))
+REST_S = float(os.environ.get("CHAOS_REST", "0"))
 INTERVAL_S = 5
 TOKENS = 20
 ACTS_PER_SECOND = 0.5
@@ -71,6 +73,9 @@ async def test_a_storm(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -
             act = chance.choice((_killed, _frozen, _rolled))
             for victim in here.workers if act is _rolled else [chance.choice(here.workers)]:
                 await act(victim, chance)
+                if REST_S:
+                    await here.recovers(LIMIT_S)
+                    await asyncio.sleep(REST_S)
             done[act.__name__.strip("_")] += 1
             await asyncio.sleep(chance.uniform(0, 3))
         await here.recovers(LIMIT_S)

@@ -16,6 +16,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership
 from streamer.kafka.members import GATHERING, client_id, is_gone, roster, show_out
 from streamer.kafka.share import Share
+from streamer.stop import Stop
 from tests.kafka.relay.stage import Bench
 from tests.kafka.stage import make
 from tests.services.jvm import die_with_parent
@@ -137,6 +138,27 @@ async def test_nobody_waits_for_a_member_that_was_killed(kafka: Given, prefix: s
     share = await joined(bench, group)
 
     assert sorted(share.lanes) == [0, 1, 2, 3]
+
+
+async def test_what_a_member_had_that_was_killed_is_given_to_the_others(kafka: Given, prefix: str) -> None:
+    """Nobody comes in its place and nobody waits for it: those that work on their own shares see that it is dead."""
+    bench = Bench(kafka.bootstrap, prefix, partitions=4)
+    await make(bench.bootstrap, bench.names.created, partitions=4)
+    group = f"{prefix}-group"
+    async with asyncio.timeout(LIMIT_S), process(MEMBER, bench.bootstrap, group, bench.names.created) as running:
+        assert (await line(running)).endswith(" 4")
+        connection = Connection((bench.bootstrap,))
+        async with Membership(connection, group, [bench.names.created], session_s=SESSION_S) as member:
+            half = await member.share()
+            assert (await line(running)).endswith(" 2")
+            running.kill()
+            await member.attend(half, Stop())
+            half.released.set()
+            whole = await member.share()
+            whole.released.set()
+
+    assert len(half.lanes) == 2
+    assert sorted(whole.lanes) == [0, 1, 2, 3]
 
 
 async def test_a_member_that_stands_still_is_waited_for(kafka: Given, prefix: str) -> None:

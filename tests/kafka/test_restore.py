@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,20 @@ async def test_a_state_of_many_fetches_is_restored(broker: OnBroker, monkeypatch
         await dead.close()
 
     assert await broker.ledger().restore(ONE) == state
+
+
+async def test_a_restore_pauses_for_nothing(broker: OnBroker) -> None:
+    """Every client knows where the partition is before it asks; one that does not takes a pause before it asks again.
+
+    That pause is a tenth of a second, and a worker that is given a partition would take it for each of its clients.
+    """
+    await broker.make_topics()
+    state = await start(broker.ledger(), ONE, token("a"))
+    hesitant = replace(broker.connection, options={"retry_backoff_ms": 3_600_000})
+
+    found = await restore(hesitant, broker.names.state, 0, None)
+
+    assert found[ONE].state == state
 
 
 async def test_a_restart_remembers_who_was_seen_with_what(broker: OnBroker) -> None:

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AclOperation, ConfigResource, ResourceType
 
 from streamer.config import KafkaSettings
+from streamer.demo.broker import embedded_broker
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import topics as topics_module
 from streamer.kafka.connection import Connection
@@ -239,6 +240,13 @@ async def test_the_embedded_broker_has_no_administration() -> None:
     assert await ensure(Connection.to_embedded("127.0.0.1:1"), settings("unused:1", "p")) == Layout(4, 4, 4)
     everything = settings("unused:1", "p", all_topic=True)
     assert await ensure(Connection.to_embedded("127.0.0.1:1"), everything) == Layout(4, 4, 4, all_topic=True)
+
+
+async def test_a_cluster_without_a_controller_is_waited_for() -> None:
+    """Only a controller makes topics; where there is none, as at the embedded broker, that is said."""
+    async with embedded_broker() as bootstrap:
+        with pytest.raises(Unready, match="no broker is the controller"):
+            await ensure(Connection((bootstrap,)), settings(bootstrap, "p"))
 
 
 # Comparing...

@@ -72,6 +72,18 @@ async def test_members_come_and_go(kafka: Given, prefix: str) -> None:
         assert all([at.topic for at in lane] == sorted(bench.names.events) for lane in share.lanes.values())
 
 
+async def test_a_share_is_seen_when_it_is_given(kafka: Given, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a look at the group would take: nobody's work stands still for that."""
+    monkeypatch.setattr(group, "TURN_MS", 3_600_000)
+    bench = Bench(kafka.bootstrap, prefix, partitions=4)
+    await bench.make_inputs()
+    async with asyncio.timeout(30), member(bench, *bench.names.events) as one:
+        alone = await one.share()
+        alone.released.set()
+
+    assert sorted(alone.lanes) == [0, 1, 2, 3]
+
+
 async def test_members_of_other_topics_do_not_mix(kafka: Given, prefix: str) -> None:
     """Two that read different topics under one name: each gets all of its own, and nothing of the other's."""
     bench = Bench(kafka.bootstrap, prefix, partitions=2)
