@@ -216,8 +216,7 @@ class SourceRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UserRow:
+class UserRow(Frozen, frozen=True):
     """What is remembered of one user; decoded only when it is asked for.
 
     Attributes:

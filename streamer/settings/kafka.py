@@ -21,7 +21,12 @@ _NEEDED: Final = {
 
 
 class Transaction(Section):
-    """The bounds of one Kafka transaction."""
+    """The bounds of one Kafka transaction.
+
+    Measured (`python -m tests.bench --only transactions`), CPU of a token that changed: 131 us in transactions of 500
+    records, 126 of 2,000, 122 of 5,000, 120 of 10,000, 122 of 20,000, 119 of 50,000. Larger ones than 10,000 gain
+    nothing, and whatever is open hides the end of the log from every reader for as long.
+    """
 
     records: Number = key(10000, "Kafka records of all topics in it", ge=10, le=1_000_000)
     bytes: Size = key(16 * 2**20, "their size", ge=4 * 2**20, le=2**30)  # one change may have 3.7 MiB

@@ -13,11 +13,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.log import log, topics
+from tests.bench.log import log, restored, topics, transactions
 from tests.bench.measure import Figure
 from tests.bench.memory import memory
 from tests.bench.polls import GROWTH, POLLS, account, polls
 
+PARTS = ("polls", "log", "transactions", "memory")
 SLOPE = (1_000, 10_000, 100_000, 1_000_000)
 HEAD = f"{'':28}{'':22}{'tokens':>9}{'CPU us':>10}{'wall us':>10}{'ratio':>8}{'bytes':>8}"
 
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Figure]:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--tokens", type=int, nargs="+", help="how many; 10,000, if it is not said")
     parser.add_argument("--rounds", type=int, default=3, help="of which each figure is the median")
-    parser.add_argument("--only", choices=("polls", "log", "memory"), nargs="+", default=("polls", "log", "memory"))
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
     parser.add_argument("--growth", action="store_true", help="1,000 to 1,000,000 tokens, the most telling tasks")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args(arguments)
@@ -52,8 +53,13 @@ async def _measured(sizes: Sequence[int], rounds: int, wanted: Sequence[str], ta
                 async with topics() as on:
                     async for figures in log(on, shown, rounds):
                         found += _told(figures)
+            if "transactions" in wanted:
+                async with topics() as on:
+                    found += _told(await transactions(on, shown, rounds))
             if "memory" in wanted:
-                found += _told([await memory(shown)])
+                async with topics() as on:
+                    found += _told(await memory(on, shown))
+                    found += _told(await restored("restore", on, tokens, rounds))
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +17,12 @@ from streamer.kafka.follow import batches
 from streamer.kafka.restore import restore
 from streamer.wire.decoding import Decoder
 from tests.bench.measure import Figure, Way, interleaved
-from tests.bench.polls import SOURCE, Service, Shown
+from tests.bench.polls import POLICY, SOURCE, Service, Shown
+from tests.builders import FORM
 from tests.kafka.bench import OnBroker
 from tests.services import kafka
 
+SIZES = (10_000, 500, 2_000, 5_000, 20_000, 50_000)  # the default first
 HOURS = 24  # of a day, in each of which every token is refreshed once
 
 
@@ -64,14 +67,38 @@ async def log(on: OnBroker, shown: Shown, rounds: int) -> AsyncIterator[list[Fig
             shown.tokens * (rounds + 1),
             1,
         )
-        yield await _restored("restore", on, shown.tokens, rounds)
+        yield await restored("restore, all changed", on, shown.tokens, rounds)
         for _ in range(HOURS):
             change()
             await service.turn()
-        yield await _restored("restore, a day later", on, shown.tokens, rounds)
+        yield await restored("restore, a day later", on, shown.tokens, rounds)
 
 
-async def _restored(task: str, on: OnBroker, tokens: int, rounds: int) -> list[Figure]:
+async def transactions(on: OnBroker, shown: Shown, rounds: int) -> list[Figure]:
+    """Polls in which everything changed, in transactions of several sizes."""
+    sizes = {
+        f"{size} records": replace(POLICY, source=f"of-{size}", form=replace(FORM, records=size)) for size in SIZES
+    }
+    ledger = on.ledger(*(policy.source for policy in sizes.values()))
+    services = {name: Service(shown.url, ledger, policy) for name, policy in sizes.items()}
+    variants = cycle(("all", "plain"))
+    async with AsyncExitStack() as stack:
+        for service in services.values():
+            await stack.enter_async_context(service.source)
+            await service.turn()
+        ways: dict[str, Way] = {name: service.turn for name, service in services.items()}
+        return await interleaved(
+            "100 % changed, committed",
+            ways,
+            shown.tokens,
+            rounds,
+            before=lambda: shown.show(next(variants)),
+            by_wall=True,
+        )
+
+
+async def restored(task: str, on: OnBroker, tokens: int, rounds: int) -> list[Figure]:
+    """Reading the state, beside librdkafka that reads the same partition and drops it."""
     state = on.names.state
     ways: dict[str, Way] = {
         "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),

@@ -1,49 +1,64 @@
-"""What a token takes in memory: `python -m tests.bench.memory URL` prints the bytes, of a process that polls only it.
+"""What a token takes in memory: of a process that starts on what the log holds, and polls.
 
-Measured is the most that the process ever had in memory (so polls count, not only what lies still between them), less
-what it had before its first request, by the number of tokens. Linux only.
+`python -m tests.bench.memory URL BOOTSTRAP PREFIX` starts as the service does, polls three times, and prints three
+figures in bytes, each less what the process had before its first request: the most it ever had in memory until it knew
+its state, the most it ever had at all, and what it has in the end. On an empty log the first poll is a baseline, on
+that log a second process shows a restart. Linux only.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
 from tests.bench.measure import Figure
-from tests.bench.polls import Nowhere, Service, Shown
+from tests.bench.polls import SOURCE, Service, Shown
+from tests.kafka.bench import OnBroker
 from tests.services.jvm import die_with_parent
 
+POLLS = 3
+STAGES = ("until restored", "at most", "in the end")
 
-async def memory(shown: Shown) -> Figure:
-    """The figure, taken in a process of its own."""
+
+async def memory(on: OnBroker, shown: Shown) -> list[Figure]:
+    """The figures of a first start and of a restart, on the topics of an empty log."""
     shown.show("plain")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.memory", shown.url),
-        stdout=asyncio.subprocess.PIPE,
-        preexec_fn=die_with_parent(),
-    )
-    told, _ = await process.communicate()
-    assert process.returncode == 0, "memory was not measured"
-    return Figure("memory, three polls", "streamer", shown.tokens, bytes=int(told) / shown.tokens)
+    found = []
+    for task in ("memory, first start", "memory, restart"):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.bench.memory", shown.url, on.bootstrap, on.prefix),
+            stdout=asyncio.subprocess.PIPE,
+            preexec_fn=die_with_parent(),
+        )
+        told, _ = await process.communicate()
+        assert process.returncode == 0, "memory was not measured"
+        stages = zip(STAGES, json.loads(told), strict=True)
+        found += [Figure(task, stage, shown.tokens, bytes=spent / shown.tokens) for stage, spent in stages]
+    return found
 
 
-async def main(url: str) -> None:
-    """A baseline and two polls that find nothing."""
-    service = Service(url, Nowhere())
+async def main(url: str, bootstrap: str, prefix: str) -> None:
+    """A start and the polls after it."""
+    on = OnBroker(bootstrap, prefix)
+    service = Service(url, on.ledger(SOURCE))
+    before = _bytes("VmHWM")
     async with service.source:
         await service.cycle.prepare()
-        before = _peak()
-        for _ in range(3):
+        restored = _bytes("VmHWM")
+        for _ in range(POLLS):
             await service.turn()
-    print(_peak() - before)
+        found = restored, _bytes("VmHWM"), _bytes("VmRSS")
+    await on.close()
+    print(json.dumps([spent - before for spent in found]))
 
 
-def _peak() -> int:
-    """Bytes; `getrusage` would count what our parent had when it started us."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+def _bytes(what: str) -> int:
+    """As Linux says; `getrusage` would count what our parent had when it started us."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what))
     return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -57,10 +57,10 @@ class Source(IntersightSource):
 class Service:
     """The service as far as one source needs it, on a ledger."""
 
-    def __init__(self, url: str, ledger: Ledger) -> None:
-        settings = SourceSettings(name=SOURCE, url=url, api_key=ApiKey(id=KEY_ID, file=GOLDEN / "v3.pem"))
+    def __init__(self, url: str, ledger: Ledger, policy: Policy = POLICY) -> None:
+        settings = SourceSettings(name=policy.source, url=url, api_key=ApiKey(id=KEY_ID, file=GOLDEN / "v3.pem"))
         self.source = Source(settings)
-        self.cycle = Cycle(POLICY, self.source, ledger, utc_ms)
+        self.cycle = Cycle(policy, self.source, ledger, utc_ms)
 
     async def turn(self) -> Report:
         """One turn of the wheel; it must be accepted."""

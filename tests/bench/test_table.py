@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench import __main__ as bench
+from tests.bench.log import SIZES
+from tests.bench.memory import STAGES
 from tests.bench.polls import POLLS
 from tests.services import kafka
 
@@ -24,10 +26,12 @@ def test_every_row_is_printed_and_kept(
     of_a_poll = {(task, way) for task in POLLS for way in ("floor", "streamer", "plain way")}
     of_the_log = {
         (task, way)
-        for task in ("restore", "restore, a day later", "follow")
+        for task in ("restore", "restore, all changed", "restore, a day later", "follow")
         for way in ("librdkafka, dropped", "streamer")
     }
-    ours = {(task, "streamer") for task in ("baseline, committed", "100 % changed, committed", "memory, three polls")}
+    ours = {(task, "streamer") for task in ("baseline, committed", "100 % changed, committed")}
+    ours |= {("100 % changed, committed", f"{size} records") for size in SIZES}
+    ours |= {(f"memory, {start}", stage) for start in ("first start", "restart") for stage in STAGES}
 
     assert {(figure["task"], figure["way"]) for figure in figures} == of_a_poll | of_the_log | ours
     assert all(figure["task"] in printed and figure["way"] in printed for figure in figures)
