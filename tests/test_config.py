@@ -120,6 +120,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "log.format": "json",
     },
     "pem": {"sources[0].api_key.file": ..., "sources[0].api_key.pem": LOUD, "sources[0].verify_tls": False},
+    "id": {"sources[0].api_key.id": ..., "sources[0].api_key.id_file": "/id"},
     "oauth": {"sources[0].api_key": ..., "sources[0].oauth.client_id": "c", "sources[0].oauth.client_secret": LOUD},
     "oauth file": {
         "sources[0].api_key": ...,
@@ -235,7 +236,7 @@ def test_a_source_is_the_same_wherever_its_files_lie() -> None:
     assert least.fingerprint() == sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     for name, profile in PROFILES.items():
         for path, value in profile.items():
-            if path.startswith("sources[0]") and value is not ... and "oauth" not in path:
+            if path.startswith("sources[0]") and value is not ... and not re.search("oauth|id_file", path):
                 here = _machines_own(path)
                 changed = SourceSettings(**least_with({path: value, **_instead(path)})["sources"][0])
                 assert (changed.fingerprint() == least.fingerprint()) is here, (name, path)
@@ -250,12 +251,15 @@ def _instead(path: str) -> dict[str, Any]:
     return {"sources[0].api_key.file": ...} if path.endswith("pem") else {}
 
 
-def test_a_rotated_key_is_no_other_configuration() -> None:
+def test_a_rotated_key_is_no_other_configuration(tmp_path: Path) -> None:
     """Another key of the same user of the same account; another user's sees something else, and is one."""
     ids = ("a/u/k", "a/u/new", "a/v/k", "b/u/k")
     of = [SourceSettings(**least_with({"sources[0].api_key.id": key_id})["sources"][0]).fingerprint() for key_id in ids]
 
-    assert of[0] == of[1]
+    (tmp_path / "id").write_text("a/u/newest\n")
+    in_a_file = {"sources[0].api_key.id": ..., "sources[0].api_key.id_file": str(tmp_path / "id")}
+
+    assert of[0] == of[1] == SourceSettings(**least_with(in_a_file)["sources"][0]).fingerprint()
     assert len(set(of)) == 3
 
 

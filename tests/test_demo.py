@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.process import Process
+from tests.services.jvm import die_with_parent
 
 CALL = "import sys; from streamer.cli import main; sys.argv[1:] = ['demo']; main()"
 
@@ -25,34 +27,44 @@ BREAKAGES = {
 }
 
 
-async def _run(code: str, folder: Path) -> tuple[int, str]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        f"{code}\n{CALL}",
-        cwd=folder,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await child.communicate()
-    return child.returncode or 0, output.decode()
+NOTHING = "nothing"
 
 
-async def test_the_day_ends_well(tmp_path: Path) -> None:
+@pytest.fixture(scope="module", name="days")
+def _days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, subprocess.Popen[str]]]:
+    """A demo with each core, by what is broken in it: all at once, since each mostly waits for the next poll."""
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", f"{code}\n{CALL}"],
+            cwd=tmp_path_factory.mktemp("day"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - as in `tests.services.jvm`
+        )
+        for name, code in {NOTHING: "", **BREAKAGES}.items()
+    }
+    yield started
+    for process in started.values():
+        with process:
+            process.kill()
+
+
+def test_the_day_ends_well(days: Mapping[str, subprocess.Popen[str]]) -> None:
     """It ends by itself with status 0; several transactions carried the first diff; it says what it does not prove."""
-    status, output = await _run("", tmp_path)
+    output, _ = days[NOTHING].communicate()
 
-    assert status == 0, output
+    assert days[NOTHING].returncode == 0, output
     assert "equal the simulator's ledger" in output
     assert "does not prove" in output
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
-async def test_a_broken_streamer_turns_it_red(breakage: str, tmp_path: Path) -> None:
+def test_a_broken_streamer_turns_it_red(breakage: str, days: Mapping[str, subprocess.Popen[str]]) -> None:
     """With the core broken in one place the demo ends with status 3 and says what differs."""
-    status, output = await _run(BREAKAGES[breakage], tmp_path)
+    output, _ = days[breakage].communicate()
 
-    assert status == 3, output
+    assert days[breakage].returncode == 3, output
 
 
 async def test_keep_running_goes_on_until_interrupted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""No secret is ever told: one scan over all that a real service at debug level says, shows, prints and publishes."""
+"""No secret is ever told: one scan over all that the real service and commands say, show, print and publish."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ from tests.conftest import OwnedBroker
 from tests.installation import ACCEPTED, Around, Installation, installed
 from tests.process import LIMIT_S, Process
 from tests.services import reader
+from tests.telling import ACCOUNT, DECODERS, KAFKA, READERS, WELL, Mistake, told
 
 USER = "streamer"
 SASL, REGISTRY = "Sasl+7/pl4nted%secret", "R3gistry/pl4nted+secret"
 OTHER = "An0ther/pl4nted+secret"  # wrong, and no less somebody's
 LONG = 32  # letters of a PEM's line that are secret by themselves
+RELAY = ("relay", "--format", "json")
+LOOKED_AWAY = "sources (registry)"  # says what it does not know, and shows the rest
 PATHS = ("/", "/metrics", "/sources", "/readyz", "/healthz", "/nowhere")
 
 
@@ -55,29 +58,36 @@ def test_the_scan_finds_what_is_there() -> None:
     assert leaks({"log": b"-----BEGIN X-----"}, planted) == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_nothing_that_is_said_or_shown_tells_a_secret(
     owned_broker: OwnedBroker, registry: Any, prefix: str, tmp_path: Path
 ) -> None:
-    """Keys, client secrets and passwords, right and wrong ones: in logs, errors, pages, metrics, topics, printing."""
+    """Keys, client secrets and passwords, right and wrong ones: in logs, errors, pages, metrics, topics, printing.
+
+    Of the service and of every other command.
+    """
     broker = owned_broker(users={USER: SASL})
     around = Around(broker.at("SASL_PLAINTEXT"), registry.url, prefix)
     async with installed(around, tmp_path, tokens=20, acts_per_second=20) as here:
         right = _environment(here)
         outputs = await _lived(here, right)
+        outputs |= await _commanded(here, right)
         for name, wrong in _mistakes(here).items():
-            await _failed(here, right | wrong, name)
+            await _until(here, right | wrong, name)
+        await _until(here, right, "relay.share", *RELAY)
+        await _until(here, right | {"STREAMER_KAFKA__SASL_PASSWORD": OTHER}, "relay.waiting", *RELAY)
         outputs["log"] = here.process.log.read_bytes()
         outputs |= _printed(tmp_path / "streamer.yaml", right)
-    topics = [f"{prefix}.{suffix}" for suffix in ("created", "modified", "deleted", "snapshots", "state", "control")]
+    suffixes = ("created", "modified", "deleted", "snapshots", "state", "control", "json")
+    topics = [f"{prefix}.{suffix}" for suffix in suffixes]
     outputs["topics"] = b"".join(
         b"".join(filter(None, (record.key, record.value, *(text for _, text in record.headers or ()))))
         for record in await reader.read_all(broker.bootstrap, topics, "read_uncommitted")
     )
 
-    said = here.simulator.credentials
-    assert leaks(outputs, needles(SASL, REGISTRY, OTHER, said.rsa.pem, said.ec.pem, said.client_secret)) == []
-    assert all(len(told) > 100 for where, told in outputs.items() if where not in {"/healthz", "/readyz", "/nowhere"})
+    known = here.simulator.credentials
+    assert leaks(outputs, needles(SASL, REGISTRY, OTHER, known.rsa.pem, known.ec.pem, known.client_secret)) == []
+    assert [where for where, said in outputs.items() if len(said) <= 20] == []  # each was really heard
     assert b" debug " in outputs["log"]
 
 
@@ -120,6 +130,41 @@ def _mistakes(here: Installation) -> dict[str, dict[str, str]]:
     }
 
 
+def _commands_mistakes(here: Installation) -> dict[str, Mistake]:
+    """What is wrong for commands; also a secret that stands where none may, or in a file that is no YAML."""
+    half = here.simulator.credentials.rsa.pem[:-200]
+    within = f"http://{USER}:{quote(OTHER, safe='')}@127.0.0.1:9"
+    plain = f"kafka: {{sasl_password: '{OTHER}'}}\nregistry: {{password: '{OTHER}'}}\n"
+    return {
+        "password": Mistake({"STREAMER_KAFKA__SASL_PASSWORD": OTHER}, KAFKA),
+        "key": Mistake({"STREAMER_SOURCES__2__API_KEY__PEM": half}, ("check --offline", *ACCOUNT)),
+        "client": Mistake({"STREAMER_SOURCES__1__OAUTH__CLIENT_SECRET": OTHER}, ACCOUNT),
+        "proxy": Mistake({"STREAMER_SOURCES__1__PROXY": within}, ("tokens",)),
+        "registry": Mistake({"STREAMER_REGISTRY__URL": "http://127.0.0.1:9/"}, DECODERS),
+        "url": Mistake({"STREAMER_REGISTRY__URL": f"{within}/"}, READERS),
+        "plain": Mistake({}, READERS, plain),
+        "no YAML": Mistake({}, READERS, f"kafka: {{sasl_password: '{OTHER}\nregistry: [{OTHER}\n"),
+        "another key": Mistake({"STREAMER_KAFKA__SASL_PASWORD": OTHER}, READERS),
+    }
+
+
+async def _commanded(here: Installation, right: Mapping[str, str]) -> dict[str, bytes]:
+    """Every command, as it should be and with what an operator does wrong; nothing that is wrong goes unnoticed."""
+    folder = here.process.log.parent
+    well = await told(folder, {call: call.format(prefix=here.around.prefix) for call in WELL}, right)
+    assert [(call, one) for call, one in well.items() if one.status] == []
+    outputs = {call: one.said for call, one in well.items()}
+    for name, wrong in _commands_mistakes(here).items():
+        calls = {f"{call} ({name})": call for call in wrong.calls}
+        if wrong.file is not None:
+            (folder / "wrong.yaml").write_text(wrong.file)
+            calls = {call: f"{text} -c wrong.yaml" for call, text in calls.items()}
+        failed = await told(folder, calls, {**right, **wrong.environ})
+        assert [(call, one) for call, one in failed.items() if not one.status and call != LOOKED_AWAY] == []
+        outputs |= {call: one.said for call, one in failed.items()}
+    return outputs
+
+
 async def _lived(here: Installation, environ: Mapping[str, str]) -> dict[str, bytes]:
     """A healthy life, seen by all its addresses."""
     here.process = _again(here, environ)
@@ -138,9 +183,9 @@ async def _lived(here: Installation, environ: Mapping[str, str]) -> dict[str, by
     return outputs
 
 
-async def _failed(here: Installation, environ: Mapping[str, str], word: str) -> None:
-    """A life with a mistake in it, until it has told of it, and whether it goes on or ends with that."""
-    here.process = _again(here, environ)
+async def _until(here: Installation, environ: Mapping[str, str], word: str, *command: str) -> None:
+    """A life, mostly with a mistake in it, until it has told of it, and whether it goes on or ends with that."""
+    here.process = _again(here, environ, *command)
     await here.process.start()
     async with asyncio.timeout(LIMIT_S):
         while word not in here.process.said():  # noqa: ASYNC110 - another program is waited for
@@ -148,8 +193,8 @@ async def _failed(here: Installation, environ: Mapping[str, str], word: str) -> 
     await here.process.end()
 
 
-def _again(here: Installation, environ: Mapping[str, str]) -> Process:
-    return Process("run", folder=here.process.log.parent, environ=environ)
+def _again(here: Installation, environ: Mapping[str, str], *command: str) -> Process:
+    return Process(*(command or ("run",)), folder=here.process.log.parent, environ=environ)
 
 
 def _printed(file: Path, environ: Mapping[str, str]) -> dict[str, bytes]:

@@ -46,8 +46,8 @@ class Signature(httpx.Auth):
     """Signs every request anew, so a retry carries its own date.
 
     Args:
-        key_id: `<account moid>/<user moid>/<key moid>`.
-        pem: the private key's text as it is now; a new one signs from the next request on.
+        key: its id, `<account moid>/<user moid>/<key moid>`, and the private key's text, as they are now; new ones sign
+            from the next request on.
         clock: ms UTC; the service refuses a date too far from its own.
         where: the configuration key that errors name, such as `sources.prod-us.api_key`.
 
@@ -57,22 +57,18 @@ class Signature(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(
-        self, key_id: str, pem: Callable[[], str], *, clock: Callable[[], int], where: str = "api_key"
-    ) -> None:
-        if not _KEY_ID.fullmatch(key_id):
-            raise Misconfigured(f"{where}.id is {key_id!r}, wanted the three ids of the key joined by slashes")
-        self._key_id = key_id
-        self._key = Renewed(where, pem, partial(load_key, where=where))
+    def __init__(self, key: Callable[[], tuple[str, str]], *, clock: Callable[[], int], where: str = "api_key") -> None:
+        self._key = Renewed(where, key, partial(_usable_pair, where=where))
         self._clock = clock
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Date, digest and sign the request; whatever is answered is somebody else's concern."""
         request.headers["Date"] = formatdate(self._clock() // 1000, usegmt=True)
         request.headers["Digest"] = "SHA-256=" + _b64(hashlib.sha256(request.content).digest())
-        signature = _b64(_signed(self._key(), signing_string(request)))
+        key_id, key = self._key()
+        signature = _b64(_signed(key, signing_string(request)))
         request.headers["Authorization"] = (
-            f'Signature keyId="{self._key_id}",algorithm="hs2019",headers="{SIGNED}",signature="{signature}"'
+            f'Signature keyId="{key_id}",algorithm="hs2019",headers="{SIGNED}",signature="{signature}"'
         )
         yield request
 
@@ -86,6 +82,13 @@ def signing_string(request: httpx.Request) -> bytes:
         b"digest: " + request.headers["Digest"].encode(),
     )
     return b"\n".join(lines)
+
+
+def _usable_pair(told: tuple[str, str], *, where: str) -> tuple[str, PrivateKey]:
+    key_id, pem = told
+    if not _KEY_ID.fullmatch(key_id):
+        raise Misconfigured(f"{where}.id is {key_id!r}, wanted the three ids of the key joined by slashes")
+    return key_id, load_key(pem, where=where)
 
 
 def load_key(pem: str, *, where: str) -> PrivateKey:

@@ -66,7 +66,7 @@ class IntersightSource:
         self._witnesses: tuple[str, ...] = ()
         credential = _credential(settings, clock)
         self._client = _client(settings, credential, clock, elapsed, sleep)
-        key_id = settings.api_key.id if settings.api_key else None
+        key_id = settings.api_key.read_id(f"sources.{self.name}.api_key.") if settings.api_key else None
         oauth = credential if isinstance(credential, ClientCredentials) else None
         self._rights = RightsReader(self._client, key_id, oauth)
         self._audit = AuditReader(self._client)
@@ -206,9 +206,9 @@ def _client(
 def _credential(settings: SourceSettings, clock: Callable[[], int]) -> Signature | ClientCredentials:
     """How requests of this source are authorised."""
     where = f"sources.{settings.name}"
-    if settings.api_key:
-        pem = partial(settings.api_key.read, f"{where}.api_key.")
-        return Signature(settings.api_key.id, pem, clock=clock, where=f"{where}.api_key")
+    if key := settings.api_key:
+        named = f"{where}.api_key."
+        return Signature(lambda: (key.read_id(named), key.read(named)), clock=clock, where=f"{where}.api_key")
     if settings.oauth:
         secret = Renewed(f"{where}.oauth", partial(settings.oauth.read, f"{where}.oauth."), str)
         return ClientCredentials(settings.url, settings.oauth.client_id, secret, clock=clock)

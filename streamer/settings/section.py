@@ -47,7 +47,7 @@ class Section(BaseModel):
             return value.get_secret_value()
         file_key = file_key_of(type(self), name)
         path: Path | None = getattr(self, file_key)
-        return None if path is None else _content(path, f"{where}{file_key}")
+        return None if path is None else content(path, f"{where}{file_key}")
 
     @model_validator(mode="before")
     @classmethod
@@ -117,13 +117,14 @@ def _says_null(model: type[BaseModel], name: str, value: object) -> bool:
     return isinstance(value, FromEnvironment) and value == "null" and field is not None and not is_secret(field)
 
 
-def _content(path: Path, name: str) -> str:
+def content(path: Path, name: str) -> str:
+    """The text of a file that holds one value; raises `Misconfigured`, which names the key, never what stands there."""
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise Misconfigured(f"{name}: {path} is not UTF-8 text, wanted a file that holds the secret alone") from None
+        raise Misconfigured(f"{name}: {path} is not UTF-8 text, wanted a file that holds the value alone") from None
     if not text:
-        raise Misconfigured(f"{name}: {path} is empty, wanted a file that holds the secret alone")
+        raise Misconfigured(f"{name}: {path} is empty, wanted a file that holds the value alone")
     return text

@@ -8,14 +8,14 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
-from streamer.settings.section import Section, key, refuse, section
+from streamer.settings.section import Section, content, key, refuse, section
 from streamer.settings.values import Duration, File, Number, Origin, Proxy, Secret, Text
 
 _MINUTE: Final = 60.0
 MACHINES_OWN: Final[Any] = {
     "ca_file": True,
     "proxy": True,
-    "api_key": {"file", "pem"},
+    "api_key": {"id_file", "file", "pem"},
     "oauth": {"client_secret", "client_secret_file"},
 }
 
@@ -23,7 +23,8 @@ MACHINES_OWN: Final[Any] = {
 class ApiKey(Section):
     """An Intersight API key; v2 (RSA) and v3 (EC) look alike here."""
 
-    id: Text = key(..., "the key's id, as Intersight shows it")
+    id: Text | None = key(None, "the key's id, as Intersight shows it (or use id_file)")
+    id_file: File = key(None, "file with the key's id: with it a new key needs no restart")
     file: File = key(None, "file with the private key, PEM")
     pem: Secret = key(None, "the private key itself, PEM; from the environment only")
 
@@ -31,9 +32,17 @@ class ApiKey(Section):
         """The private key as PEM text; raises `Misconfigured` if its file cannot be read."""
         return self.secret("pem", where) or ""  # never empty: one of both is given, and an empty file is refused
 
+    def read_id(self, where: str = "") -> str:
+        """The key's id; raises `Misconfigured` if its file cannot be read."""
+        return self.id or (content(self.id_file, f"{where}id_file") if self.id_file else "")
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        refuse((not self.file and not self.pem, "a key without file or pem, wanted one of them"))
+        refuse(
+            (not self.id and not self.id_file, "a key without id or id_file, wanted one of them"),
+            (self.id and self.id_file, "id and id_file are both given, wanted one of them"),
+            (not self.file and not self.pem, "a key without file or pem, wanted one of them"),
+        )
         return self
 
 
@@ -104,7 +113,7 @@ class SourceSettings(Section):
     users: bool = key(True, "resolve the user's name and e-mail on changed tokens")
 
     def fingerprint(self) -> str:
-        """SHA-256, hex, of what this source is and how it is judged.
+        """SHA-256, hex, of what this source is and how it is judged; raises `Misconfigured` as `ApiKey.read_id`.
 
         Left out are secrets, the paths of files and the proxy, which are a machine's own, and keys at their default, so
         that a new key of a later version changes no fingerprint. Of an API key there is whose it is, account and user:
@@ -112,7 +121,7 @@ class SourceSettings(Section):
         """
         ours = self.model_dump(mode="json", exclude_defaults=True, exclude=MACHINES_OWN)
         if self.api_key is not None:
-            ours["api_key"]["id"] = self.api_key.id.rpartition("/")[0]
+            ours["api_key"]["id"] = self.api_key.read_id(f"sources.{self.name}.api_key.").rpartition("/")[0]
         return hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
 
     @model_validator(mode="after")

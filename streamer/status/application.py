@@ -34,7 +34,7 @@ from streamer.health import Board
 from streamer.serving import listen
 from streamer.status.live import Live
 from streamer.status.metrics import Metrics
-from streamer.status.page import POLICY, View
+from streamer.status.page import POLICY, page
 
 CONTENT_SECURITY_POLICY: Final = "Content-Security-Policy"
 HEADERS: Final = {
@@ -112,7 +112,7 @@ class _Pages:
         return Response(body, headers={"Content-Type": content_type})
 
     async def _page(self, _: Request) -> Response:
-        parts = _unhurried(View(self._board, self._clock()).parts())
+        parts = _unhurried(page(self._board, self._clock))
         return StreamingResponse(parts, media_type="text/html", headers={CONTENT_SECURITY_POLICY: POLICY})
 
     async def _stream(self, request: Request) -> Response:

@@ -6,6 +6,10 @@ page at first, and the same pieces again for `live`. It must never say more than
 
 Question: what is a piece? Choice: the inside of an element with an id, and each source's row, which is most of a page
 with many sources. Their ages are left to the script, or every row would have changed every second.
+
+Question: how soon does the first byte come, with many sources? Choice: as soon as the loop turns, for what stands there
+is the same for everybody; the board is looked at after that. Rejected: the last page kept for a second; whoever asks
+alone would wait for it to be made all the same.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Final
 
@@ -50,6 +54,23 @@ POLICY: Final = (
 )
 
 
+START: Final = many(
+    Html('<!doctype html><html lang="en"><head>'),
+    void("meta", charset="utf-8"),
+    void("meta", name="viewport", content="width=device-width, initial-scale=1"),
+    void("meta", name="color-scheme", content="light dark"),
+    void("link", rel="icon", href=ICON),
+    tag("noscript", void("meta", http_equiv="refresh", content="15")),
+    tag("style", STYLE),
+)
+
+
+def page(board: Board, now: Callable[[], int]) -> Iterator[str]:
+    """The page, a part at a time: the first one is ready, each of the others is quickly made; `now` is ms UTC."""
+    yield START
+    yield from View(board, now()).parts()
+
+
 class View:
     """The board as it is at `now` (ms UTC); `ages` False leaves the ages to the script."""
 
@@ -61,18 +82,9 @@ class View:
         self._hours = {one.source: self._tally(one.source).hours.until(now) for one in self._sources}
 
     def parts(self) -> Iterator[str]:
-        """The page, a part at a time; the first one says the headline, each of the others is quickly made."""
-        head = many(
-            void("meta", charset="utf-8"),
-            void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            void("meta", name="color-scheme", content="light dark"),
-            tag("title", self.title()),
-            void("link", rel="icon", href=ICON),
-            tag("noscript", void("meta", http_equiv="refresh", content="15")),
-            tag("style", STYLE),
-        )
+        """What follows `START`; the first part says the headline."""
         state = tag("section", self._state(), id="state", aria_live="polite")
-        yield f'<!doctype html><html lang="en">{tag("head", head)}<body>{self._top()}<main>{state}'
+        yield f"{tag('title', self.title())}</head><body>{self._top()}<main>{state}"
         yield tag("dl", self._figures(), id="figures") + tag("section", self._holds(), id="holds")
         yield tag("section", self._changes(), id="changes")
         names = tag("thead", tag("tr", *(tag("th", name, scope="col") for name in COLUMNS)))

@@ -2,7 +2,8 @@
 
 The real `streamer run` against a real broker, with simulated accounts in a process of their own. Printed are, of our
 process alone and after every source has been polled once: the share of one core (user and system, all threads), the
-most it ever had in memory, its open files, how long polls took, and how far apart those of one source were. Linux only.
+most it ever had in memory, its open files, how long polls took, how far apart those of one source were, and how soon
+the first byte of the status page came; beside it that of `/healthz`, which only waits for its turn. Linux only.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import yaml
 
 from streamer import avro
@@ -106,8 +108,12 @@ async def measured(around: Around, folder: Path, asked: argparse.Namespace) -> d
         await process.says("poll.accepted", asked.sources, FIRST_LIMIT_S)
         found = {"first polls, s": time.monotonic() - began, "first polls, CPU s": ours.cpu_s()}
         await asyncio.sleep(asked.settle)
+        url = process.said().partition("http.listening url=")[2].split()[0]
         cpu, at, since = ours.cpu_s(), time.monotonic(), time.time() * 1000
-        await asyncio.sleep(asked.seconds)
+        async with asyncio.TaskGroup() as meanwhile:
+            looks = {path: meanwhile.create_task(first_bytes(url + path, asked)) for path in ("/", "/healthz")}
+            await asyncio.sleep(asked.seconds)
+        found |= {f"{path} {name}": ms for path, told in looks.items() for name, ms in spread(told.result()).items()}
         spent, lasted = ours.cpu_s() - cpu, time.monotonic() - at
         found["CPU, % of a core"] = 100 * spent / lasted
         found |= {"memory, most, MiB": ours.memory_mib(), "memory, now, MiB": ours.memory_mib("VmRSS")}
@@ -115,6 +121,31 @@ async def measured(around: Around, folder: Path, asked: argparse.Namespace) -> d
         until = time.time() * 1000
         assert await process.stop() == 0, process.said()[-3000:]
         return found | _told(await _reports(around), since, until, spent, lasted)
+
+
+async def first_bytes(url: str, asked: argparse.Namespace) -> list[float]:
+    """How long each look, spread over the time of measuring, waited for the first byte of its page; ms."""
+    took = []
+    async with httpx.AsyncClient() as client:
+        for _ in range(asked.looks):
+            began = time.perf_counter()
+            async with client.stream("GET", url) as reply:
+                told = reply.aiter_raw()
+                await anext(told)
+                took.append(1000 * (time.perf_counter() - began))
+                async for _ in told:
+                    pass
+            await asyncio.sleep(asked.seconds / asked.looks)
+    return took
+
+
+def spread(took: Sequence[float]) -> dict[str, float]:
+    """The usual one, the one of a hundred, the worst one."""
+    return {
+        "first byte, median, ms": statistics.median(took),
+        "first byte, p99, ms": statistics.quantiles(took, n=100)[-1],
+        "first byte, most, ms": max(took),
+    }
 
 
 async def _reports(around: Around) -> list[laws.Read]:
@@ -151,6 +182,7 @@ def asked_for(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=500, help="of each")
     parser.add_argument("--interval", type=float, default=60, help="of each, in seconds")
     parser.add_argument("--seconds", type=float, default=180, help="of measuring")
+    parser.add_argument("--looks", type=int, default=200, help="at the status page while measuring")
     parser.add_argument("--settle", type=float, default=60, help="seconds between the first polls and the measuring")
     parser.add_argument("--acts", type=float, default=0.02, help="of each account, in a second")
     parser.add_argument("--partitions", type=int, default=16, help="of the state")
@@ -174,7 +206,7 @@ async def main(asked: argparse.Namespace) -> None:
             broker.remove()
             schemas.remove()
     for what, figure in found.items():
-        print(f"{what:28}{figure:>10.2f}")
+        print(f"{what:32}{figure:>10.2f}")
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -91,7 +91,7 @@ class Naps:
 
 def signature(version: str = "v3") -> Signature:
     """A test key's signature under a clock that stands."""
-    return Signature(KEY_ID, (GOLDEN / f"{version}.pem").read_text, clock=lambda: NOW)
+    return Signature(lambda: (KEY_ID, (GOLDEN / f"{version}.pem").read_text()), clock=lambda: NOW)
 
 
 @asynccontextmanager

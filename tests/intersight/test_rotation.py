@@ -27,16 +27,22 @@ Replace = Callable[[Path, str], None]
 
 
 class Turned:
-    """An account whose credentials are exchanged by `turn`: from then on it takes the new ones only."""
+    """An account whose credentials are exchanged by `turn`: from then on it takes the new ones only.
 
-    def __init__(self) -> None:
+    `key` is the last part of the new EC key's id; None: its id stays.
+    """
+
+    def __init__(self, key: str | None = None) -> None:
         self.clock = Clock()
         world = still(5, clock=self.clock)
         self.old = Credentials.new(world.account, world.admin)
         self.new = replace(
             self.old,
             rsa=ApiKey(self.old.rsa.id, rsa.generate_private_key(public_exponent=65537, key_size=2048)),
-            ec=ApiKey(self.old.ec.id, ec.generate_private_key(ec.SECP256R1())),
+            ec=ApiKey(
+                f"{self.old.ec.id.rpartition('/')[0]}/{key}" if key else self.old.ec.id,
+                ec.generate_private_key(ec.SECP256R1()),
+            ),
             client_secret="another-secret",
         )
         self._before, self._after = (Simulator(world, known, noise=0) for known in (self.old, self.new))
@@ -107,6 +113,31 @@ async def test_the_next_request_has_the_new_key(
 
     assert caught.value.reason == "unauthorized"
     assert said(caplog) == [("secret.renewed", "sources.prod.api_key")]
+
+
+async def test_another_key_needs_no_restart(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One that was created anew has another id: with both in files, replaced one after the other, it goes on.
+
+    A poll in between is rejected, if the old key is revoked by then.
+    """
+    caplog.set_level(logging.INFO, "streamer")
+    account, file, id_file = Turned("f" * 24), tmp_path / "key.pem", tmp_path / "id"
+    old, new = account.old.ec, account.new.ec
+    renamed(file, old.pem)
+    renamed(id_file, f"{old.id}\n")
+    async with (
+        serve(account.app) as url,
+        account.source(url, api_key={"id_file": str(id_file), "file": str(file)}) as source,
+    ):
+        assert len(await source.snapshot({})) == 5
+        account.turn()
+        renamed(id_file, f"{new.id}\n")
+        with pytest.raises(Rejected, match="401"):
+            await source.snapshot({})
+        renamed(file, new.pem)
+        assert len(await source.snapshot({})) == 5
+
+    assert set(said(caplog)) == {("secret.renewed", "sources.prod.api_key")}
 
 
 def test_a_file_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None:

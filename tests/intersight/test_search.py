@@ -152,7 +152,7 @@ async def test_the_conditions_stand_on_every_page(*, by_moid: bool) -> None:
     where = Question([("shared_scope", scope_text)], raw="Moid ge '0' or Moid lt '0'").conditions(clock())
     async with (
         serve(app) as url,
-        client_of(url, Signature(key.id, lambda: key.pem, clock=clock), clock=clock) as client,
+        client_of(url, Signature(lambda: (key.id, key.pem), clock=clock), clock=clock) as client,
         aclosing(find(client, paging, where, page_size=6, clock=clock)) as parts,
     ):
         found = [token.moid async for part in parts for token in part.tokens]

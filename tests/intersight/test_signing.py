@@ -99,7 +99,7 @@ async def test_signs_the_bytes_on_the_wire() -> None:
 def test_each_try_is_signed_anew() -> None:
     """A request that is sent again carries the date of that moment and a signature over it."""
     times = iter((NOW, NOW + 61_000))
-    auth = Signature(KEY_ID, (GOLDEN / "v2.pem").read_text, clock=lambda: next(times))
+    auth = Signature(lambda: (KEY_ID, (GOLDEN / "v2.pem").read_text()), clock=lambda: next(times))
     request, seen = httpx.Request("GET", "https://intersight.com/api/v1/iam/OAuthTokens"), set()
     for _ in range(2):
         next(auth.auth_flow(request))
@@ -175,7 +175,7 @@ def test_a_key_that_cannot_be_used_is_named(name: str) -> None:
     """Every unusable PEM is `Misconfigured`: which key, what it holds, what is wanted, and nothing of its content."""
     pem, told = BAD_PEMS[name]
     with pytest.raises(Misconfigured, match=re.escape(told)) as caught:
-        Signature(KEY_ID, lambda: pem, clock=lambda: NOW, where="sources.prod.api_key")
+        Signature(lambda: (KEY_ID, pem), clock=lambda: NOW, where="sources.prod.api_key")
 
     message = str(caught.value)
     assert message.startswith("sources.prod.api_key ")
@@ -187,4 +187,4 @@ def test_a_key_that_cannot_be_used_is_named(name: str) -> None:
 def test_a_key_id_cannot_break_the_header(key_id: str) -> None:
     """An id that could not stand between quotes in a header is `Misconfigured`."""
     with pytest.raises(Misconfigured, match="three ids"):
-        Signature(key_id, lambda: PKCS8, clock=lambda: NOW)
+        Signature(lambda: (key_id, PKCS8), clock=lambda: NOW)

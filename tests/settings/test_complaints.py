@@ -85,6 +85,8 @@ CONTRADICTIONS: list[tuple[dict[str, Any], str]] = [
     ({f"{S}.oauth": CLIENT}, f"{S}: api_key and oauth are both given, wanted one of them"),
     ({f"{S}.api_key": ...}, f"{S}: no credential, wanted api_key or oauth"),
     ({f"{S}.api_key.file": ...}, f"{S}.api_key: a key without file or pem"),
+    ({f"{S}.api_key.id": ...}, f"{S}.api_key: a key without id or id_file, wanted one of them"),
+    ({f"{S}.api_key.id_file": "/id"}, f"{S}.api_key: id and id_file are both given, wanted one of them"),
     ({f"{S}.api_key": ..., f"{S}.oauth": {"client_id": "c"}}, f"{S}.oauth: a client without client_secret_file"),
     ({f"{S}.verify_tls": False, f"{S}.ca_file": "/c"}, f"{S}: ca_file is given, but verify_tls: false"),
     ({f"{S}.url": "http://x", f"{S}.ca_file": "/c"}, f"{S}: ca_file is given, but url begins with http:"),

@@ -13,7 +13,7 @@ from streamer.health import Board
 from streamer.output.printable import printable
 from streamer.status import chart
 from streamer.status.markup import Html, many, tag
-from streamer.status.page import View
+from streamer.status.page import View, page
 from streamer.status.words import ago, number, plural
 from tests.status import boards
 from tests.status.boards import NOW, source
@@ -65,7 +65,7 @@ def test_a_page_is_built_of_the_same_elements_whatever_is_in_it(name: str, detai
         board = Board(missing={"registry": why}, sources={"a": source("a", last_verdict="rejected", last_reason="x")})
         board.recent.published([boards.event("a", "created", 1, client_name=client or "-")])
         board.recent.ended(boards.report("a", "rejected", reason="torn", detail=why))
-        read = Read("".join(View(board, NOW).parts()))
+        read = Read("".join(page(board, lambda: NOW)))
         shapes.append([element for element, _ in read.elements])
     assert shapes[0] == shapes[1]
     assert printable(name)[:20] in read.words
@@ -148,3 +148,14 @@ def test_figures_are_worded() -> None:
     assert [ago(s) for s in (-1, 119, 120, 7200, 172_800)] == ["0 s", "119 s", "2 min", "2 h", "2 d"]
     assert (number(None), number(1_234_567)) == ("\N{EN DASH}", "1,234,567")
     assert (plural(1, "source"), plural(2, "source")) == ("1 source", "2 sources")
+
+
+def test_the_first_part_waits_for_nothing() -> None:
+    """Whoever asks has the first byte before anything was looked at: it is the same for all, and so is its cost."""
+    board = boards.calm(200)
+    parts = page(board, lambda: NOW)
+    first = next(parts)
+    board.sources["late"] = boards.source("late")
+
+    assert first == next(page(Board(), lambda: 0))
+    assert "late" in "".join(parts)
