@@ -129,13 +129,13 @@ async def test_another_key_needs_no_restart(tmp_path: Path, caplog: pytest.LogCa
         serve(account.app) as url,
         account.source(url, api_key={"id_file": str(id_file), "file": str(file)}) as source,
     ):
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
         account.turn()
         renamed(id_file, f"{new.id}\n")
         with pytest.raises(Rejected, match="401"):
-            await source.snapshot({})
+            await source.snapshot(Known())
         renamed(file, new.pem)
-        assert len(await source.snapshot({})) == 5
+        assert len(await source.snapshot(Known())) == 5
 
     assert set(said(caplog)) == {("secret.renewed", "sources.prod.api_key")}
 
