@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.process import Process
 from tests.services.jvm import die_with_parent
 
+README = Path(__file__).parents[1] / "README.md"
 CALL = "import sys; from streamer.cli import main; sys.argv[1:] = ['demo']; main()"
 
 # What a broken core would look like; each is put into the demo's process before it starts.
@@ -50,13 +52,24 @@ def _days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, sub
             process.kill()
 
 
+def _sample() -> list[str]:
+    """What README shows of it, as patterns: times, Moids and what polls count are of one day, and `…` is the rest."""
+    shown = README.read_text("utf-8").partition("From its output:\n\n```\n")[2].partition("```")[0]
+    lines = [re.sub(r"^\d\d:\d\d:\d\d", "", line) for line in shown.splitlines()]
+    patterns = [re.sub(r"[0-9a-f]{24}", "[0-9a-f]{24}", re.escape(line)).replace("…", ".*") for line in lines if line]
+    return [re.sub(r"\d+", r"\\d+", line) if "ledger" in line or "polls" in line else line for line in patterns]
+
+
 def test_the_day_ends_well(days: Mapping[str, subprocess.Popen[str]]) -> None:
-    """It ends by itself with status 0; several transactions carried the first diff; it says what it does not prove."""
+    """It ends by itself with status 0; several transactions carried the first diff; README shows it."""
     output, _ = days[NOTHING].communicate()
 
     assert days[NOTHING].returncode == 0, output
     assert "equal the simulator's ledger" in output
     assert "does not prove" in output
+    said = [re.sub(r"^\d\d:\d\d:\d\d", "", line) for line in output.splitlines()]
+    for line in _sample():
+        assert any(re.fullmatch(line, one) for one in said), line
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
