@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from streamer import cli, config
 from streamer.config import load
+from streamer.intersight import replies
 from streamer.invocation import Invocation
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +40,7 @@ def _parse(line: str) -> str:
     """Parse a line of a shell as far as it calls `streamer`; the command it calls."""
     words = shlex.shlex(line, posix=True, punctuation_chars=True)
     words.whitespace_split = True
-    call = list(itertools.takewhile(lambda word: word not in {"&&", ">", ">>", "|"}, words))
+    call = list(itertools.takewhile(lambda word: word not in {"&", "&&", ">", ">>", "|"}, words))
     arguments = call[call.index("streamer") + 1 :]
     called = f"streamer {arguments.pop(0)}"
     while arguments and f"{called} {arguments[0]}" in EVERY:
@@ -104,3 +105,14 @@ def test_prose_is_no_wider_than_code() -> None:
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
 
     assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_every_reason_of_a_report_is_explained() -> None:
+    """Each code that the service can give has a row in README, and each row is of one that it can give."""
+    given = re.compile(r'Rejected\(\s*"([a-z_]+)"|"([a-z_]+)" if got < due else "([a-z_]+)"|reason="(cut_off)"')
+    sources = [path.read_text("utf-8") for path in (ROOT / "streamer").rglob("*.py") if "demo" not in path.parts]
+    found = {code for source in sources for codes in given.findall(source) for code in codes if code}
+    table = README.partition("### Why a poll was not believed\n")[2].partition("\n## ")[0]
+    rows = {code for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)}
+
+    assert rows == found | set(replies._REASONS.values())
