@@ -21,11 +21,14 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.fetching import SILENCE_LIMIT_S, Fetched
 from streamer.kafka.hanging import settled
 from streamer.kafka.span import hold
-from streamer.known import Known, packed
+from streamer.known import Known, checked, packed
 from streamer.state import SourceRow, SourceState, UserRow
 from streamer.underway import Underway
 
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
+
+
+_OF_A_TOKEN: Final = b"/t/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ async def restore(
         Unready: Kafka does not answer.
         Misconfigured: a row is not one of ours, or of a newer version.
     """
-    rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
+    rows = await _rows(connection, TopicPartition(topic, partition), sources, owned=owned)
     owns: dict[str, tuple[bytes, SourceRow]] = {}
     tokens: defaultdict[str, list[bytes]] = defaultdict(list)
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
@@ -63,16 +66,14 @@ async def restore(
             if count % BREATH_ROWS == 0:
                 await asyncio.sleep(0)
             source, kind, moid = _parted(key)
-            if sources is not None and source not in sources:
-                continue
             if not kind:
                 owns[source] = value, SourceRow.from_bytes(value)
             elif kind == "t":
-                tokens[source].append(packed(value, moid))
+                tokens[source].append(checked(value, moid))
             elif kind == "u":
                 users[source][moid] = UserRow.from_bytes(value)
     except Misconfigured as error:
-        raise Misconfigured(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint) from error
+        raise _told(error, TopicPartition(topic, partition), key) from error
     named = owns.keys() | tokens.keys() | users.keys() if sources is None else sources
     return {source: _restored(owns.get(source), tokens[source], users[source]) for source in named}
 
@@ -106,8 +107,14 @@ def _parted(key: bytes) -> tuple[str, str, str]:
     return source, kind, moid
 
 
-async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes]:
-    """The last value of every key that was not deleted since."""
+def _told(error: Misconfigured, at: TopicPartition, key: bytes) -> Misconfigured:
+    return Misconfigured(f"{at.topic}-{at.partition}, key {key!r:.200}: {error}", hint=error.hint)
+
+
+async def _rows(
+    connection: Connection, at: TopicPartition, sources: Collection[str] | None, *, owned: bool
+) -> dict[bytes, bytes]:
+    """The last value of every key of theirs that was not deleted since; of a token the row as it is kept in memory."""
     consumer = connection.consumer(auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
@@ -117,7 +124,7 @@ async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> d
                     await settled(connection, consumer, at, "nobody will end, so its state cannot be known")
                 first = (await consumer.beginning_offsets([at]))[at]
                 end = (await consumer.end_offsets([at]))[at]
-            rows = _Rows(at, end, check=not connection.embedded)
+            rows = _Rows(at, end, sources, check=not connection.embedded)
             await fetching.read(consumer._client, at, range(first, end), rows.take)  # noqa: SLF001 - no other way
             return rows.last
     finally:
@@ -125,19 +132,27 @@ async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> d
 
 
 class _Rows:
-    """The last value of each key of what was taken so far."""
+    """The last value of each key of what was taken so far.
 
-    def __init__(self, at: TopicPartition, end: int, *, check: bool) -> None:
+    A token's is packed when it is read, not in the end: so all that stay in memory lie there side by side.
+    """
+
+    def __init__(self, at: TopicPartition, end: int, sources: Collection[str] | None, *, check: bool) -> None:
         self.last: dict[bytes, bytes] = {}
         self._at = at
+        self._sources = None if sources is None else {source.encode() for source in sources}
         self._check = check
         self._underway = Underway("state.reading", topic=at.topic, partition=at.partition, end=end)
 
     def take(self, fetched: Fetched) -> None:
-        last = self.last
-        for key, value in fetched.pairs(self._at, check=self._check):
-            if value is None:
-                last.pop(key or b"", None)
-            else:
-                last[key or b""] = value  # without a key, as compacted topics take none, it is nobody's
+        last, key = self.last, b""
+        try:
+            for given, value in fetched.pairs(self._at, check=self._check):
+                key = given or b""  # without a key, as compacted topics take none, it is nobody's
+                if value is None:
+                    last.pop(key, None)
+                elif self._sources is None or key.partition(b"/")[0] in self._sources:
+                    last[key] = packed(value) if _OF_A_TOKEN in key else value
+        except Misconfigured as error:
+            raise _told(error, self._at, key) from error
         self._underway.tell(offset=fetched.behind, rows=len(last))
