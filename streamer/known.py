@@ -16,39 +16,37 @@ from bisect import bisect_left
 from collections.abc import Collection, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import compress
+from struct import Struct
 from typing import Final
 
 from streamer.errors import Misconfigured
-from streamer.state import FIXED, INSTANT, NEVER, STATUSES, VERSION, Status, TokenRow, check_version
+from streamer.state import FIXED, INSTANT, NEVER, STATUSES, VERSION, Status, TokenRow, check_version, instant, optional
+from streamer.tokens import DIGEST_SIZE
 from streamer.wire.binary import read_text, write_text
 
 _VALUE: Final = 1 + FIXED.size  # where the token's bytes begin in a row of the log (see `state`); before them stand:
 _STATUS, _TIMES, _DIGESTS = slice(1, 2), slice(2, 34), slice(34, 82)
 _ABSENCE, _LAST = slice(82, 130), slice(130, _VALUE)
-_TAIL: Final = 89  # behind the token: times, last event, digests, status; before them the absence, if there is one
+_ENDS: Final = Struct(f">qqqqq{DIGEST_SIZE}s{DIGEST_SIZE}sB")  # times, last event, digests, status
+_TAIL: Final = _ENDS.size  # behind the token; before it the absence, if there is one
 _RAW, _MEANING, _EXPIRES = slice(-49, -25), slice(-25, -1), slice(-81, -73)
 _MORE: Final = 0x80  # in the byte of the status: the absence is there
 _NO_ABSENCE: Final = INSTANT.pack(NEVER) + bytes(32) + INSTANT.pack(NEVER)
+_NONE: Final = (None,) * 4
 _ABSENT: Final = frozenset(status | more for status in (Status.WAITING, Status.HELD) for more in (0, _MORE))
 _DELETED: Final = frozenset({Status.DELETED, Status.DELETED | _MORE})
 
 
-def packed(value: bytes, moid: str | None = None) -> bytes:
+def packed(value: bytes) -> bytes:
     """The row of a value in `P.state`; nothing of it is decoded.
 
-    Args:
-        value: of the token's row.
-        moid: the token's, if it is to be checked.
-
     Raises:
-        Misconfigured: as `TokenRow.from_bytes`, or it is the row of another token.
+        Misconfigured: as `TokenRow.from_bytes`.
     """
     check_version(value, at_least=_VALUE)
     status, absence = value[1], value[_ABSENCE]
     if status not in STATUSES:
         TokenRow.from_bytes(value)  # which says what is wrong
-    if moid is not None and not value.startswith(write_text(moid), _VALUE):
-        raise Misconfigured(f"a state row of the token {moid} holds another token")
     parts = value[_VALUE:], value[_TIMES], value[_LAST], value[_DIGESTS]
     if absence == _NO_ABSENCE:
         return b"".join((*parts, value[_STATUS]))
@@ -56,15 +54,42 @@ def packed(value: bytes, moid: str | None = None) -> bytes:
 
 
 def _value(row: bytes) -> bytes:
-    """The value of a row."""
-    last, tail = row[-1], row[-_TAIL:]
-    absence = row[-_TAIL - len(_NO_ABSENCE) : -_TAIL] if last & _MORE else _NO_ABSENCE
-    head = bytes((VERSION, last & ~_MORE)), tail[:32], tail[40:88], absence, tail[32:40]
-    return b"".join((*head, row[: -_TAIL - (len(_NO_ABSENCE) if last & _MORE else 0)]))
+    """The value of a row with an absence."""
+    token = len(row) - _TAIL - len(_NO_ABSENCE)
+    absence, tail = row[token:-_TAIL], row[-_TAIL:]
+    return b"".join((bytes((VERSION, row[-1] & ~_MORE)), tail[:32], tail[40:88], absence, tail[32:40], row[:token]))
+
+
+def checked(row: bytes, moid: str) -> bytes:
+    """The row, if it is of this token; else `Misconfigured` is raised."""
+    if row.startswith(write_text(moid)):
+        return row
+    raise Misconfigured(f"a state row of the token {moid} holds another token")
+
+
+def _packed(row: TokenRow, moid: str) -> bytes:
+    """As `packed` does with its value, which is not made for the usual one; checked."""
+    if (row.absent_since, row.hold_id, row.deleted_event_id, row.deleted_at) != _NONE:
+        return checked(packed(row.to_bytes()), moid)
+    times = map(instant, (row.seen_at, row.expiration_time, row.mod_time, row.create_time, row.last_event_at))
+    return checked(row.datum + _ENDS.pack(*times, row.raw, row.meaning, row.status), moid)
 
 
 def _unpacked(row: bytes) -> TokenRow:
-    return TokenRow.from_bytes(_value(row))
+    if row[-1] & _MORE:
+        return TokenRow.from_bytes(_value(row))
+    seen, expires, modified, created, last, raw, meaning, status = _ENDS.unpack_from(row, len(row) - _TAIL)
+    return TokenRow(
+        Status(status),
+        seen,
+        raw,
+        meaning,
+        row[:-_TAIL],
+        expiration_time=optional(expires),
+        mod_time=optional(modified),
+        create_time=optional(created),
+        last_event_at=optional(last),
+    )
 
 
 def _moid(row: bytes) -> str:
@@ -83,7 +108,7 @@ class Known(Mapping[str, TokenRow]):
     @classmethod
     def of(cls, tokens: Mapping[str, TokenRow]) -> Known:
         """The same rows; the same object, if it is one."""
-        return tokens if isinstance(tokens, Known) else cls(packed(row.to_bytes(), m) for m, row in tokens.items())
+        return tokens if isinstance(tokens, Known) else cls(_packed(row, m) for m, row in tokens.items())
 
     def __getitem__(self, moid: str) -> TokenRow:
         place = self.place(moid)
@@ -110,21 +135,25 @@ class Known(Mapping[str, TokenRow]):
 
     def among(self, moids: Iterable[str]) -> dict[str, TokenRow]:
         """The rows of these tokens, as far as they are known, for whoever asks for them more than once."""
-        places = {moid: self.place(moid) for moid in moids}
-        return {moid: _unpacked(self._rows[place]) for moid, place in places.items() if place is not None}
+        found, near = {}, 0
+        for moid in moids:
+            place = self.place(moid, near)
+            if place is not None:
+                found[moid], near = _unpacked(self._rows[place]), place + 1
+        return found
 
     def after(self, written: Mapping[str, TokenRow | None]) -> Known:
         """With these rows written; None: without."""
         rows: list[bytes] = list(self._rows)
-        gone, new = [], []
+        gone, new, place = [], [], None
         for moid, row in written.items():
-            place = self.place(moid)
+            place = self.place(moid, (place or 0) + 1)
             if row is None:
                 gone += [] if place is None else [place]
             elif place is None:
-                new.append(packed(row.to_bytes(), moid))
+                new.append(_packed(row, moid))
             else:
-                rows[place] = packed(row.to_bytes(), moid)
+                rows[place] = _packed(row, moid)
         for place in sorted(gone, reverse=True):
             del rows[place]
         known = Known()
@@ -133,9 +162,11 @@ class Known(Mapping[str, TokenRow]):
 
     # What a page is compared with...
 
-    def place(self, moid: str) -> int | None:
-        """Where the row of a token stands; None: it is not known."""
+    def place(self, moid: str, near: int = 0) -> int | None:
+        """Where the row of a token stands, maybe `near`, where it is looked for first; None: it is not known."""
         rows, head = self._rows, write_text(moid)
+        if near < len(rows) and rows[near].startswith(head):
+            return near
         place = bisect_left(rows, head)
         return place if place < len(rows) and rows[place].startswith(head) else None
 

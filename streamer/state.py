@@ -16,7 +16,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +32,6 @@ INSTANT: Final = struct.Struct(">q")
 NEVER: Final = -(2**63)  # a null instant
 LAST_SEQUENCE: Final = 2**62  # room for what follows: an event's sequence is a long
 NOBODY: Final = bytes(16)  # a null UUID
-_same: Final = lru_cache(maxsize=1024)(int)  # an instant, once in memory for all rows that one poll wrote
 
 
 class Status(IntEnum):
@@ -87,14 +85,14 @@ class TokenRow(Frozen, frozen=True):
         times = (self.seen_at, self.expiration_time, self.mod_time, self.create_time)
         fixed = FIXED.pack(
             self.status,
-            *map(_instant, times),
+            *map(instant, times),
             self.raw,
             self.meaning,
-            _instant(self.absent_since),
+            instant(self.absent_since),
             _uuid(self.hold_id),
             _uuid(self.deleted_event_id),
-            _instant(self.deleted_at),
-            _instant(self.last_event_at),
+            instant(self.deleted_at),
+            instant(self.last_event_at),
         )
         return b"".join((bytes((VERSION,)), fixed, self.datum))
 
@@ -111,18 +109,18 @@ class TokenRow(Frozen, frozen=True):
         )
         return cls(
             _status(status),
-            _same(seen),
+            seen,
             raw,
             meaning,
             value[1 + FIXED.size :],
-            expiration_time=_optional(expires),
-            mod_time=_optional(modified),
-            create_time=_optional(created),
-            absent_since=_optional(absent),
+            expiration_time=optional(expires),
+            mod_time=optional(modified),
+            create_time=optional(created),
+            absent_since=optional(absent),
             hold_id=_text(hold),
             deleted_event_id=_text(event),
-            deleted_at=_optional(deleted),
-            last_event_at=_optional(_same(last)),
+            deleted_at=optional(deleted),
+            last_event_at=optional(last),
         )
 
 
@@ -300,11 +298,13 @@ def _status(byte: int) -> Status:
     return Status(byte)
 
 
-def _instant(ms: int | None) -> int:
+def instant(ms: int | None) -> int:
+    """As a row has it."""
     return NEVER if ms is None else ms
 
 
-def _optional(ms: int) -> int | None:
+def optional(ms: int) -> int | None:
+    """From a row."""
     return None if ms == NEVER else ms
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamer import avro
 from streamer.errors import Misconfigured
 from streamer.frozen import replace
-from streamer.known import Known, Marked, ends_of, packed
+from streamer.known import Known, Marked, checked, ends_of, packed
 from streamer.state import Status, TokenRow
 from streamer.tokens import DIGEST_SIZE
 from tests.builders import row, token
@@ -116,11 +116,11 @@ def test_a_stretch_is_of_those_that_exist() -> None:
 def test_a_row_of_the_log_is_checked_and_not_decoded(like: TokenRow) -> None:
     """Another version, status or token, or half a row, is no row."""
     value = of("a", like).to_bytes()
-    known = Known([packed(value, "a")])
+    known = Known([checked(packed(value), "a")])
 
     assert known["a"].to_bytes() == value
     for wrong in (b"\x07" + value[1:], value[:1] + b"\x07" + value[2:], value[:100], b""):
         with pytest.raises(Misconfigured):
             packed(wrong)
     with pytest.raises(Misconfigured, match="token b holds another token"):
-        packed(value, "b")
+        checked(packed(value), "b")

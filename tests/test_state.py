@@ -204,14 +204,6 @@ def test_an_unknown_status_is_named() -> None:
         TokenRow.from_bytes(bytes(value))
 
 
-def test_rows_of_one_poll_hold_their_instants_once() -> None:
-    """A million restored rows share the start of the snapshot that wrote them, and when their events were told."""
-    one, other = (TokenRow.from_bytes(kept.LIVE.to_bytes()) for _ in range(2))
-
-    assert one.seen_at is other.seen_at
-    assert one.last_event_at is other.last_event_at is not None
-
-
 def test_only_a_published_deletion_makes_a_token_unknown() -> None:
     """Readers still believe in a token that is waiting or held."""
     assert [replace(kept.LIVE, status=status).known for status in Status] == [True, True, True, False]

@@ -119,7 +119,7 @@ async def test_a_restore_says_how_far_it_is(chatty: pytest.LogCaptureFixture) ->
             for number in range(3):
                 await producer.send_and_wait("P.state", b"x", key=b"%d" % number, partition=0)
         async with asyncio.timeout(30):
-            await restore(Connection.to_embedded(bootstrap), "P.state", 0, None, owned=False)
+            await restore(Connection.to_embedded(bootstrap), "P.state", 0, owned=False)
 
     last = [fields for event, fields in _said(chatty) if event == "state.reading"][-1]
     assert last == {"topic": "P.state", "partition": 0, "offset": 3, "end": 3, "rows": 3}

@@ -220,7 +220,7 @@ class _Reading:
         self.rows: list[Sighting] = []
         self.unknown = self.asked = 0
         self._known = known
-        self._next = 0  # the place behind the last row's
+        self._next = 0  # the place where the next row is guessed to be
         self._spellings = spellings
         self._arrived_at = arrived_at
         self._trace_id = trace_id
@@ -236,7 +236,8 @@ class _Reading:
         meaning = self._spellings.meaning(digest)
         if place is not None and meaning is not None and self._known.says(place, meaning):
             return self._same(place)
-        return self._decoded(bytes(raw), digest)
+        self._next = self._next if place is None else place + 1
+        return self._decoded(bytes(raw), digest, place)
 
     def _same(self, place: int) -> str:
         self.unchanged.append(place)
@@ -246,18 +247,18 @@ class _Reading:
     def _place(self, raw: Raw | bytes) -> int | None:
         """Where the row is known, by what it says is its Moid."""
         try:
-            return self._known.place(_MOID.decode(raw).moid)
+            return self._known.place(_MOID.decode(raw).moid, self._next)
         except (ValueError, RecursionError):
             return None
 
-    def _decoded(self, raw: bytes, digest: bytes) -> str:
+    def _decoded(self, raw: bytes, digest: bytes, place: int | None) -> str:
         read = typed.read(raw)
         if read is None:
             return self._judged(raw, digest)
         values, whole = read
         compared, extras = avro.encode_values(values)
         meaning = avro.digest(compared)
-        place = self._known.place(values[0])
+        place = self._known.place(values[0], place or 0)
         if place is not None and self._known.says(place, meaning):
             self._spellings.note(digest, meaning, 2 * len(self._known))
             return self._same(place)

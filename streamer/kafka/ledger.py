@@ -114,7 +114,7 @@ class Ledger:
         """
         if number in self._shards:
             return await self._shards[number].sources()
-        found = await restore(self._connection, self._names.state, number, None, owned=False)
+        found = await restore(self._connection, self._names.state, number, owned=False)
         return frozenset(source for source, restored in found.items() if restored.is_source)
 
     async def restore(self, source: str) -> SourceState:
@@ -187,7 +187,7 @@ class Ledger:
         )
         return Shard(
             writer,
-            lambda: restore(self._connection, state, number, None),
+            lambda: restore(self._connection, state, number),
             name=f"partition {number} of {state}",
             ownership=self._ownership,
             sleep=self._sleep,

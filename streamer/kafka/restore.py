@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,13 +26,14 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.fetching import SILENCE_LIMIT_S, Fetched
 from streamer.kafka.hanging import settled
 from streamer.kafka.span import hold
-from streamer.known import Known, packed
+from streamer.known import Known, checked, packed
 from streamer.log import say
 from streamer.state import SourceRow, SourceState, UserRow
 from streamer.underway import Underway
 
 READERS: Final = 8  # of partitions at a time, where all are wanted: each waits for the broker most of the time
 BREATH_ROWS: Final = 5_000  # between two looks at the rest of the process, such as heartbeats; some 10 ms
+_OF_A_TOKEN: Final = b"/t/"
 HINT: Final = "repair the row, or write a record without a value under its key, as one who knows what it held"
 
 
@@ -59,62 +60,70 @@ class Restored:
         return self.state
 
 
-async def restore(
-    connection: Connection, topic: str, partition: int, sources: Collection[str] | None, *, owned: bool = True
-) -> dict[str, Restored]:
-    """The state of the sources named, whether the log knows them or not; rows of others are passed over.
+class _Found:
+    """The rows of one source, as they come."""
+
+    def __init__(self) -> None:
+        self._own: tuple[bytes, SourceRow] | None = None
+        self._tokens: list[bytes] = []
+        self._users: dict[str, UserRow] = {}
+        self._damage: Damaged | None = None
+
+    def add(self, kind: str, moid: str, value: bytes | Misconfigured, place: tuple[TopicPartition, bytes]) -> None:
+        """One more, and the partition and key it stands at."""
+        try:
+            if isinstance(value, Misconfigured):
+                raise value
+            if not kind:
+                self._own = value, SourceRow.from_bytes(value)
+            elif kind == "t":
+                self._tokens.append(checked(value, moid))
+            elif kind == "u":
+                self._users[moid] = UserRow.from_bytes(value)
+        except Misconfigured as error:
+            at, key = place
+            self._damage = Damaged(f"{at.topic}-{at.partition}, key {key!r:.200}: {error}", hint=error.hint or HINT)
+
+    def restored(self) -> Restored:
+        """What they say together; nothing, without the source's own."""
+        if self._damage is not None:
+            return Restored(damage=self._damage)
+        if self._own is None:
+            return Restored()
+        own, row = self._own
+        return Restored(own, SourceState(row, Known(self._tokens), self._users))
+
+
+async def restore(connection: Connection, topic: str, partition: int, *, owned: bool = True) -> dict[str, Restored]:
+    """By name, every source that the partition has a row of.
 
     Args:
         connection: where Kafka is.
         topic: `P.state`.
         partition: which one.
-        sources: None names all that the log knows.
         owned: the partition's writer was opened by us, so nothing may be open; if not, what is open is left out.
 
     Raises:
         Unready: Kafka does not answer.
     """
-    rows = await _rows(connection, TopicPartition(topic, partition), owned=owned)
-    owns: dict[str, tuple[bytes, SourceRow]] = {}
-    tokens: defaultdict[str, list[bytes]] = defaultdict(list)
-    users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
-    damages: dict[str, Damaged] = {}
+    at = TopicPartition(topic, partition)
+    rows = await _rows(connection, at, owned=owned)
+    found: defaultdict[str, _Found] = defaultdict(_Found)
     nobodys: list[bytes] = []
     for count, key in enumerate(list(rows), 1):
         value = rows.pop(key)  # a row is in memory once
         if count % BREATH_ROWS == 0:
             await asyncio.sleep(0)
         source, kind, moid = _parted(key)
-        if not source:
+        if source:
+            found[source].add(kind, moid, value, (at, key))
+        else:
             nobodys.append(key)
-        if not source or (sources is not None and source not in sources):
-            continue
-        try:
-            if not kind:
-                owns[source] = value, SourceRow.from_bytes(value)
-            elif kind == "t":
-                tokens[source].append(packed(value, moid))
-            elif kind == "u":
-                users[source][moid] = UserRow.from_bytes(value)
-        except Misconfigured as error:
-            damages[source] = Damaged(f"{topic}-{partition}, key {key!r:.200}: {error}", hint=error.hint or HINT)
     if nobodys:
-        say(
-            "state.foreign",
-            level=log.WARNING,
-            topic=topic,
-            partition=partition,
-            rows=len(nobodys),
-            key=f"{nobodys[0]!r:.200}",
-            hint="another program writes to this topic: give every deployment its own kafka.topic_prefix",
-        )
-    named = owns.keys() | tokens.keys() | users.keys() | damages.keys() if sources is None else sources
-    return {
-        source: Restored(damage=damages[source])
-        if source in damages
-        else _restored(owns.get(source), tokens[source], users[source])
-        for source in named
-    }
+        hint = "another program writes to this topic: give every deployment its own kafka.topic_prefix"
+        told = {**at._asdict(), "rows": len(nobodys), "key": f"{nobodys[0]!r:.200}", "hint": hint}
+        say("state.foreign", level=log.WARNING, **told)
+    return {source: one.restored() for source, one in found.items()}
 
 
 async def known(connection: Connection, topic: str, partitions: Iterable[int]) -> dict[str, SourceState]:
@@ -128,14 +137,10 @@ async def known(connection: Connection, topic: str, partitions: Iterable[int]) -
 
     async def read(number: int) -> dict[str, Restored]:
         async with places:
-            return await restore(connection, topic, number, None, owned=False)
+            return await restore(connection, topic, number, owned=False)
 
     restored = await asyncio.gather(*map(read, partitions))
     return {name: one.known() for sources in restored for name, one in sources.items() if one.is_source}
-
-
-def _restored(own: tuple[bytes, SourceRow] | None, tokens: list[bytes], users: dict[str, UserRow]) -> Restored:
-    return Restored(own[0], SourceState(own[1], Known(tokens), users)) if own else Restored()
 
 
 def _parted(key: bytes) -> tuple[str, str, str]:
@@ -147,8 +152,8 @@ def _parted(key: bytes) -> tuple[str, str, str]:
     return source, kind, moid
 
 
-async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes]:
-    """The last value of every key that was not deleted since."""
+async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> dict[bytes, bytes | Misconfigured]:
+    """The last value of every key that was not deleted since; of a token the row as it is kept in memory."""
     consumer = connection.consumer(auto_offset_reset="earliest")
     try:
         with connection.reaching(f"restore {at.topic}-{at.partition}"):
@@ -168,19 +173,27 @@ async def _rows(connection: Connection, at: TopicPartition, *, owned: bool) -> d
 
 
 class _Rows:
-    """The last value of each key of what was taken so far."""
+    """The last value of each key of what was taken so far.
+
+    A token's is packed when it is read, not in the end: so all that stay in memory lie there side by side. What cannot
+    be packed stands as the error, which is one only if nothing comes after it.
+    """
 
     def __init__(self, at: TopicPartition, underway: Underway, *, check: bool) -> None:
-        self.last: dict[bytes, bytes] = {}
+        self.last: dict[bytes, bytes | Misconfigured] = {}
         self._at = at
         self._check = check
         self._underway = underway
 
     def take(self, fetched: Fetched) -> None:
         last = self.last
-        for key, value in fetched.pairs(self._at, check=self._check):
+        for given, value in fetched.pairs(self._at, check=self._check):
+            key = given or b""  # without a key, as compacted topics take none, it is nobody's
             if value is None:
-                last.pop(key or b"", None)
-            else:
-                last[key or b""] = value  # without a key, as compacted topics take none, it is nobody's
+                last.pop(key, None)
+                continue
+            try:
+                last[key] = packed(value) if _OF_A_TOKEN in key else value
+            except Misconfigured as error:
+                last[key] = error
         self._underway.tell(offset=fetched.behind, rows=len(last))

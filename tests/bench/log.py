@@ -102,7 +102,7 @@ async def restored(task: str, on: OnBroker, tokens: int, rounds: int) -> list[Fi
     state = on.names.state
     ways: dict[str, Way] = {
         "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),
-        "streamer": lambda: restore(on.connection, state, 0, [SOURCE]),
+        "streamer": lambda: restore(on.connection, state, 0),
     }
     return await interleaved(task, ways, tokens, rounds, by_wall=True)
 

@@ -124,7 +124,7 @@ async def test_the_rights_of_a_sender_suffice(guarded: Broker, prefix: str) -> N
         group.create_task(owner.obey())
 
     assert hears.result() is not None
-    found = await restore(connection, bench.names.state, 0, None, owned=False)
+    found = await restore(connection, bench.names.state, 0, owned=False)
     assert found[ONE].state == owner.state
     await bench.close()
     remove_topics(guarded.bootstrap, prefix)

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.cycle import Cycle
 from streamer.errors import Damaged, Doubt, Unready
-from streamer.kafka.restore import Restored, known, restore
+from streamer.kafka.restore import known, restore
 from streamer.state import SourceRow, SourceState, token_key
 from tests import laws
 from tests.builders import NOON, SECOND, token
@@ -77,7 +77,7 @@ async def test_a_restore_pauses_for_nothing(broker: OnBroker) -> None:
     state = await start(broker.ledger(), ONE, token("a"))
     hesitant = replace(broker.connection, options={"retry_backoff_ms": 3_600_000})
 
-    found = await restore(hesitant, broker.names.state, 0, None)
+    found = await restore(hesitant, broker.names.state, 0)
 
     assert found[ONE].state == state
 
@@ -124,7 +124,7 @@ async def test_a_hanging_transaction_is_not_guessed(broker: OnBroker, monkeypatc
 
     with pytest.raises(Unready, match="has a transaction open") as raised:
         await broker.ledger().restore(ONE)
-    shown = await restore(broker.connection, broker.names.state, 0, [ONE], owned=False)
+    shown = await restore(broker.connection, broker.names.state, 0, owned=False)
 
     assert "find-hanging" in raised.value.hint
     assert shown[ONE].state == state  # who only looks is shown what is committed
@@ -218,11 +218,11 @@ async def test_rows_of_other_sources_and_later_kinds_are_passed_over(broker: OnB
     broker.plant(b"prod/x/somebody", b"\x01whatever")
     broker.plant(b"gone/t/a", b"\x01whatever")
 
-    found = await restore(broker.connection, broker.names.state, 0, [ONE, TWO])
+    found = await restore(broker.connection, broker.names.state, 0)
 
     assert found[ONE].state == state
     assert SourceRow.from_bytes(found[ONE].own) == state.row
-    assert found[TWO] == Restored()
+    assert TWO not in found
 
 
 async def test_whoever_names_no_source_gets_all(broker: OnBroker) -> None:
@@ -232,6 +232,6 @@ async def test_whoever_names_no_source_gets_all(broker: OnBroker) -> None:
     states = {source: await start(ledger, source, token("a")) for source in (ONE, TWO)}
     broker.plant(b"torn/t/a", by_key(await broker.records())[token_key(ONE, "a")] or b"")
 
-    found = await restore(broker.connection, broker.names.state, 0, None)
+    found = await restore(broker.connection, broker.names.state, 0)
 
     assert {source: restored.state for source, restored in found.items()} == states | {"torn": SourceState()}

@@ -184,7 +184,7 @@ async def test_an_empty_partition_is_not_taken_for_one_that_may_be_read(guarded:
     given = [Right(rights.WRITE, rights.TOPIC, f"{prefix}.state")]
     lacking = pytest.raises(Misconfigured, match=f"User:{USER} lacks Read on topic {prefix}.state")
     with granted(guarded, USER, given), lacking:
-        await restore(way(guarded), f"{prefix}.state", 0, None, owned=False)
+        await restore(way(guarded), f"{prefix}.state", 0, owned=False)
     remove_topics(guarded.bootstrap, prefix)
 
 
@@ -196,7 +196,7 @@ async def test_a_right_that_is_taken_away_is_no_silence(
     await make(guarded.bootstrap, f"{prefix}.state")
 
     with pytest.raises(Misconfigured, match=f"User:{USER} lacks Describe on topic {prefix}.state"):
-        await restore(way(guarded), f"{prefix}.state", 0, None, owned=False)
+        await restore(way(guarded), f"{prefix}.state", 0, owned=False)
     remove_topics(guarded.bootstrap, prefix)
 
 
