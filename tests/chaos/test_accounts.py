@@ -21,7 +21,7 @@ from tests.installation import Around
 
 TOKENS = "/api/v1/iam/OAuthTokens"
 LAG_S = 3.0
-OUTAGE_S = 6.0
+OUTAGE_S = 4.0
 OUTAGES: tuple[tuple[AnyFault, ...], ...] = (
     (Status(status=503, path=TOKENS, probability=0.5),),
     (Status(status=503, path=TOKENS),),
@@ -29,7 +29,7 @@ OUTAGES: tuple[tuple[AnyFault, ...], ...] = (
     (Throttled(path=TOKENS, probability=0.5),),
 )
 STEPS_S = (90.0, -90.0, 3600.0, 0.0)  # so far from the server's, an hour gets no answer but "unauthorized"
-STEP_LASTS_S = 3.0
+STEP_LASTS_S = 2.0  # twice an interval
 
 pytestmark = pytest.mark.timeout(120 + 90 * ROUNDS)
 

@@ -12,6 +12,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from tests.chaos.fleet import FROZEN_S, SEED, SHARE, SMALL, fleet
 from tests.installation import Around
 from tests.process import Process
 
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "15"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "12"))
 ACCOUNTS = int(os.environ.get("CHAOS_ACCOUNTS", "12"))
 REST_S = float(os.environ.get("CHAOS_REST", "0"))
-INTERVAL_S = 5
+INTERVAL_S = max(1, ACCOUNTS // 12)  # of the long one 5
 TOKENS = 20
 ACTS_PER_SECOND = 0.5
 LIMIT_S = 180.0
@@ -51,6 +52,12 @@ async def _rolled(victim: Process, _: random.Random) -> None:
     await victim.says(SHARE)
 
 
+def _acts(chance: random.Random) -> Iterator[Callable[[Process, random.Random], Awaitable[None]]]:
+    """By chance, and each before any comes again."""
+    while True:
+        yield from chance.sample((_frozen, _killed, _rolled), 3)
+
+
 @pytest.mark.timeout(300 + 2 * SECONDS)
 async def test_a_storm(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
     """Nothing is lost, nothing stands twice, nothing is deleted that is there; the longest silences are told."""
@@ -69,8 +76,9 @@ async def test_a_storm(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -
     ) as here:
         await here.starts()
         until = time.monotonic() + SECONDS
+        acts = _acts(chance)
         while time.monotonic() < until:
-            act = chance.choice((_killed, _frozen, _rolled))
+            act = next(acts)
             for victim in here.workers if act is _rolled else [chance.choice(here.workers)]:
                 await act(victim, chance)
                 if REST_S:
