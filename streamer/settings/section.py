@@ -47,7 +47,8 @@ class Section(BaseModel):
             return value.get_secret_value()
         file_key = file_key_of(type(self), name)
         path: Path | None = getattr(self, file_key)
-        return None if path is None else _content(path, f"{where}{file_key}")
+        meaning = str(type(self).model_fields[file_key].description)
+        return None if path is None else _content(path, f"{where}{file_key}", meaning)
 
     @model_validator(mode="before")
     @classmethod
@@ -117,11 +118,12 @@ def _says_null(model: type[BaseModel], name: str, value: object) -> bool:
     return isinstance(value, FromEnvironment) and value == "null" and field is not None and not is_secret(field)
 
 
-def _content(path: Path, name: str) -> str:
+def _content(path: Path, name: str, meaning: str) -> str:
+    hint = f"{name} names the {meaning}: put it there, where this user may read it, or name another path"
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
+        raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError:
         raise Misconfigured(f"{name}: {path} is not UTF-8 text, wanted a file that holds the secret alone") from None
     if not text:

@@ -262,7 +262,7 @@ async def test_topics_that_cannot_carry_the_promises(here: Installation, tmp_pat
 
 
 async def test_offline(here: Installation, tmp_path: Path) -> None:
-    """Nobody is asked; a key that is none, and a file that is not there, are found."""
+    """Nobody is asked; a key that is none, and a file that is not there, are found; several mistakes are one line."""
     before = here.simulator.replies.total()
     fine, lines = await checked(tmp_path, "--offline")
     (tmp_path / "secret").write_text("no key")
@@ -270,6 +270,9 @@ async def test_offline(here: Installation, tmp_path: Path) -> None:
     broken, found = await checked(tmp_path, "--offline")
     change(tmp_path, lambda settings: settings.pop("sources"))
     empty, none = await checked(tmp_path, "--offline")
+    change(tmp_path, lambda settings: settings.update(http={"listen": "9464"}, log={"level": "loud"}))
+    call = ["-c", str(tmp_path / "streamer.yaml"), "--offline"]
+    text = (await asyncio.to_thread(CliRunner().invoke, command, call, obj=Invocation({}))).stdout
 
     assert (fine.exit_code, {line["outcome"] for line in lines.values()}) == (0, {"ok"})
     assert isinstance(broken.exception, CheckFailed)
@@ -277,5 +280,6 @@ async def test_offline(here: Installation, tmp_path: Path) -> None:
     assert "no key" not in broken.stdout
     assert isinstance(empty.exception, CheckFailed)
     assert of(none, "failed") == ["configuration: keys and values"]
+    assert "such as 127.0.0.1:9464; log.level: given 'loud'" in text
     assert isinstance(here.simulator, Simulator)
     assert here.simulator.replies.total() == before

@@ -76,7 +76,8 @@ async def test_a_wrong_credential_is_a_wrong_configuration() -> None:
 
     assert isinstance(error, Misconfigured)
     assert "answered 401" in str(error)
-    assert error.hint.startswith("the credential is unknown, expired or revoked")
+    assert error.hint.startswith("the credential is unknown, expired or revoked, its key file is not that of its id")
+    assert "(request-target): " not in str(error)
     assert pem.splitlines()[1] not in str(error)
 
 
