@@ -69,7 +69,13 @@ async def test_nothing_is_made_before_the_first_start(here: Installation, tmp_pa
 
     assert (told.exit_code, of(lines, "failed"), of(lines, "not tried")) == (0, [], [])
     assert [name for name in (*topics.topics, *subjects) if name.startswith(here.around.prefix)] == []
-    assert "6 would be made" in lines["kafka", "topics"]["detail"]
+    topics_line, prefix = lines["kafka", "topics"], here.around.prefix
+    assert "6 would be made" in topics_line["detail"]
+    assert "new topics would get a replication factor of 1" in topics_line["detail"]
+    assert topics_line["hint"] == "set kafka.replication_factor before the first start, or add brokers"
+    ids = f"grant Write on transactional-ids beginning with {prefix}.state-"
+    assert lines["kafka", "transactional ids"]["hint"] == ids
+    assert lines["kafka", "group"]["hint"].startswith("grant Read on group ")
     assert lines["registry", "schemas"]["detail"].count(" is new") == 4
     assert of(lines, "unproven") == [
         "registry: right to register",
