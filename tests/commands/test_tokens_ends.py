@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from streamer.commands.tokens import command
+from streamer.commands.tokens import API_NAMES, command
 from streamer.demo.lies.wire import Html, Slow
 from streamer.errors import Misconfigured, StreamerError, Transient
 from streamer.invocation import Invocation
@@ -64,6 +64,18 @@ async def test_a_filter_that_the_api_refuses_is_wrong_usage() -> None:
     assert isinstance(error, Misconfigured)
     assert "prod: the filter (Nobody eq 'x' or Moid eq 'b') and Moid eq 'a' is refused" in str(error)
     assert "unknown property Nobody" in str(error)
+
+
+async def test_the_names_that_help_gives_for_a_filter_are_the_apis() -> None:
+    """Each may be asked for, and `--help` has them all."""
+    environ: Environ = {}
+    asked = [f"{name} gt 2020-01-01T00:00:00Z" if name.endswith("Time") else f"{name} eq 'x'" for name in API_NAMES]
+    async with accounts(environ, prod=world(3, seed=22, hostile=False)):
+        helped = "".join((await call(environ, "--help")).stdout.split())
+        told = await call(environ, "--filter", " or ".join(asked))
+
+    assert told.exit_code == 0, told.exception
+    assert f"initsownnames:{','.join(API_NAMES)}." in helped
 
 
 async def test_a_wrong_credential_is_a_wrong_configuration() -> None:
