@@ -18,12 +18,13 @@ from streamer.avro import Values
 from streamer.batch import Form
 from streamer.clock import elapsed_ms, utc_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
-from streamer.errors import Unready
+from streamer.errors import StreamerError, Unready
 from streamer.health import Board
 from streamer.intersight.source import IntersightSource
 from streamer.judging.judgement import Policy
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import worker_name
+from streamer.kafka.probe import reach
 from streamer.kafka.rights import needed
 from streamer.kafka.topics import Layout, Names, ensure
 from streamer.log import say
@@ -80,10 +81,23 @@ async def _prepared(settings: Settings, connection: Connection, stop: Stop, boar
     """Wait for the registry and the topics; how records are written, and to how many partitions."""
     names, patience = Names(settings.kafka.topic_prefix), _Patience(board, stop)
     async with stop.allows(0):
-        ids = await patience.until("registry", lambda: _schema_ids(settings, names))
+        ids = await patience.until("registry", lambda: _registered(settings, names, connection))
         layout = await patience.until("topics", lambda: ensure(connection, settings.kafka))
     _warn("topics.differ", layout.warnings)
     return _form(settings.kafka, ids), layout
+
+
+async def _registered(settings: Settings, names: Names, connection: Connection) -> Mapping[str, int]:
+    """As `_schema_ids`; where the registry is away, so may Kafka be, and who brings up the one is told of both."""
+    try:
+        return await _schema_ids(settings, names)
+    except Unready as unready:
+        try:
+            await reach(connection)
+        except StreamerError as error:
+            hint = "; ".join(filter(None, (unready.hint, error.hint)))
+            raise Unready(f"{unready}; and {error}", hint=hint) from unready
+        raise
 
 
 async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:

@@ -24,7 +24,7 @@ from streamer.settings.reference import table
 from streamer.settings.registry import RegistrySettings
 from streamer.settings.section import Section, key, listed, refuse, section
 from streamer.settings.source import ApiKey, OAuth, SourceSettings
-from streamer.settings.values import FLOW, WRITTEN, HostAndPort, Names, Number, host_and_port
+from streamer.settings.values import FLOW, LISTEN, WRITTEN, Listen, Names, Number, host_and_port
 
 __all__ = [
     "ApiKey",
@@ -45,9 +45,7 @@ __all__ = [
 class HttpSettings(Section):
     """Where health is told."""
 
-    listen: HostAndPort = key(
-        "127.0.0.1:9464", "address and port of the status page, health and metrics; it only reads"
-    )
+    listen: Listen = key(LISTEN, "address and port of the status page, health and metrics; it only reads")
     hosts: Names = key((), "names with a dot by which it may be asked; addresses and names without one always may")
 
     @property

@@ -41,6 +41,8 @@ class Invocation:
     def settings(self, *, reader: bool = False) -> Settings:
         """The configuration: `--config`, else `$STREAMER_CONFIG`, else `streamer.yaml` here; then the environment.
 
+        Where nothing of it is given, it is said on standard error what that comes to.
+
         Args:
             reader: the command only reads topics, and needs no source.
 
@@ -49,7 +51,21 @@ class Invocation:
         """
         chosen = self.environ.get("STREAMER_CONFIG")
         named = self.config or (Path(chosen) if chosen else None)
-        return load(named or DEFAULT_FILE, self.environ, required=named is not None, reader=reader)
+        settings = load(named or DEFAULT_FILE, self.environ, required=named is not None, reader=reader)
+        if not self.configured:
+            brokers, registry = ", ".join(settings.kafka.bootstrap_servers), settings.registry.url
+            click.echo(
+                f"streamer: no configuration is given (-c, $STREAMER_CONFIG, {DEFAULT_FILE} here, STREAMER_... keys); "
+                f"the defaults are Kafka at {brokers}, the registry at {registry}, "
+                f"topics {settings.kafka.topic_prefix}.*",
+                err=True,
+            )
+        return settings
+
+    def brings_its_own(self, what: str) -> None:
+        """Say that a file which is named is not read, by `what` has all that it needs."""
+        if self.config is not None:
+            click.echo(f"streamer: -c {self.config} is not read: {what} needs no configuration", err=True)
 
 
 def takes_config(function: Callable[..., Any]) -> Callable[..., Any]:

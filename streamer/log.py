@@ -29,6 +29,8 @@ WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
 
 QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a second for as long as a broker is away
+LASTS_S: Final = 2 * QUIET_S  # without a word of it, and it is over
+PASSING: Final = frozenset({"NotLeaderForPartitionError"})  # of a topic just made, or a leader just lost: asked again
 REMEMBERED: Final = 1_000  # kinds of lines a `Calm` keeps in mind before it forgets those that are over
 
 _Kind = tuple[str | int, ...]
@@ -83,8 +85,8 @@ class Calm(logging.Filter):
     """Lets a line of aiokafka through once in 10 s; the next one like it that passes tells how many did not.
 
     Lines are alike that say the same of any broker, topic or partition, for the same kind of cause: a cluster of many
-    brokers is no noisier than one, and a new cause is heard at once. What became part of an error of ours
-    (`streamer.kafka.connection`) is said there.
+    brokers is no noisier than one, and a new cause is heard at once; but for what heals by itself (`PASSING`), which is
+    heard if it lasts. What became part of an error of ours (`streamer.kafka.connection`) is said there.
 
     Args:
         clock: monotonic seconds.
@@ -105,6 +107,8 @@ class Calm(logging.Filter):
             return False
         kind, now = _kind(record), self._clock()
         passed_at, kept_back = self._said.get(kind, (-math.inf, 0))
+        if not PASSING.isdisjoint(kind) and now - passed_at > LASTS_S:
+            passed_at, kept_back = now, 0
         if now - passed_at < QUIET_S:
             self._said[kind] = (passed_at, kept_back + 1)
             return False

@@ -32,6 +32,7 @@ ABSENT: Final = frozenset({40401, 40402, 40403, 40408})  # no such subject, vers
 WRONG_ADDRESS: Final = (
     "registry.url must name the registry's interface with its path, as in http://registry:8080/apis/ccompat/v7"
 )
+UNREACHED: Final = "check registry.url; where there is no registry, set kafka.value_format: json"
 _HINTS: Final = {
     401: "check registry.username and registry.password_file, or registry.bearer_token_file",
     403: "give this user the right to read, write and configure our subjects",
@@ -121,7 +122,8 @@ class RegistryHttp:
 
     def _unreached(self, error: httpx.RequestError | ssl.SSLError) -> StreamerError:
         if isinstance(error, httpx.TimeoutException):  # its causes are those of a library that was interrupted
-            return Unready(f"the schema registry {self.name} cannot be reached: no answer within {self._timeout_s:g} s")
+            told = f"the schema registry {self.name} cannot be reached: no answer within {self._timeout_s:g} s"
+            return Unready(told, hint=UNREACHED)
         told = f"the schema registry {self.name} cannot be reached: {why(error)}"
         if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
             return Misconfigured(told, hint="check registry.url")
@@ -129,12 +131,13 @@ class RegistryHttp:
             return Misconfigured(told, hint="no TLS is spoken there: check registry.url, which begins with https:")
         if any(_refuses_tls(cause) for cause in causes(error)):
             return Misconfigured(told, hint="check registry.ca_file, and registry.cert_file with registry.key_file")
-        return Unready(told)
+        return Unready(told, hint=UNREACHED)
 
     def _told(self, reply: httpx.Response) -> str:
         code, message = _refusal(reply)
+        told = "" if code is None else f" ({code})"
         request = f"{reply.request.method} {reply.request.url.path}"
-        return f"the schema registry {self.name} answered {reply.status_code} to {request}: {message} ({code})"
+        return f"the schema registry {self.name} answered {reply.status_code} to {request}: {message}{told}"
 
 
 def _refusal(reply: httpx.Response) -> tuple[int | None, str]:
@@ -143,9 +146,9 @@ def _refusal(reply: httpx.Response) -> tuple[int | None, str]:
         body = reply.json()
     except ValueError:
         body = None
-    if not isinstance(body, dict):
+    if not isinstance(body, dict) or not body.get("message"):
         return None, " ".join(reply.text.split())[:200] or reply.reason_phrase
-    return body.get("error_code"), " ".join(str(body.get("message")).split())
+    return body.get("error_code"), " ".join(str(body["message"]).split())
 
 
 class _Credentials(httpx.Auth):

@@ -57,7 +57,7 @@ def test_no_text_acts(capsysbinary: pytest.CaptureFixture[bytes], output: str, n
     told = shown(capsysbinary, output, token("a", client_name=HOSTILE[name]), token("b"))
 
     assert [letter for letter in told.replace("\n", "") if not letter.isprintable() and letter != "\t"] == []
-    assert len(told.splitlines()) == {"table": 2, "json": 4, "ndjson": 2, "csv": 3}[output]
+    assert len(told.splitlines()) == {"table": 3, "json": 4, "ndjson": 2, "csv": 3}[output]
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "surrogate"])
@@ -100,16 +100,17 @@ def test_csv_leaves_all_else_as_it_is(capsysbinary: pytest.CaptureFixture[bytes]
 
 
 def test_lines_are_what_a_person_asks_for_first(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Apart by tabs where it is no terminal: the client by its id if it has no name."""
+    """Apart by tabs where it is no terminal, below a heading: the client by its id if it has no name."""
     tokens = (
         token("a", client_ip_address="192.0.2.1", expiration_time=NOON),
-        token("b", client_name=None, client_id="c"),
+        token("b", client_name=None, client_id="c", user_moid="u"),
     )
     told = shown(capsysbinary, "table", *tokens, several=True)
 
     assert told.splitlines() == [
-        "prod\ta\tportal\t192.0.2.1\t2025-11-25T11:00:00.000Z\t2025-11-25T12:00:00.000Z",
-        "prod\tb\tc\t\t2025-11-25T11:00:00.000Z\t",
+        "source\tmoid\tclient\tuser\taddress\tcreated\texpires",
+        "prod\ta\tportal\t\t192.0.2.1\t2025-11-25T11:00:00.000Z\t2025-11-25T12:00:00.000Z",
+        "prod\tb\tc\tu\t\t2025-11-25T11:00:00.000Z\t",
     ]
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from streamer import log
-from streamer.log import Calm, Console, Json, say
+from streamer.log import Console, Json, say
 
 AT = 1_795_608_000.1239  # 2026-11-25T12:00:00.123Z
 HOSTILE = 'a"\n2026-11-25T12:00:00.123Z info  forged ok=1\r\x1b[2K\u2028\u202e\x85\ud800'
@@ -255,84 +255,6 @@ async def test_a_process_writes_to_stderr() -> None:
 
     assert out == b""
     assert re.fullmatch(rb"\S+Z info  hello\.world name=Zo\\xeb\n", err)
-
-
-# Keeping calm ...
-
-
-class Clock:
-    """Monotonic seconds that pass when told to."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
-
-
-def test_an_identical_line_of_aiokafka_passes_once_in_ten_seconds() -> None:
-    """Repetitions within 10 s of the line that passed are kept back; the next one says how many."""
-    clock = Clock()
-    calm = Calm(clock)
-    passed: list[tuple[float, Any]] = []
-
-    for tenth in range(250):
-        clock.now = tenth / 10
-        line = record("Unable connect to node with id 1", name="aiokafka.client", level=logging.ERROR)
-        if calm.filter(line):
-            passed.append((clock.now, getattr(line, "fields", None)))
-
-    assert passed == [(0.0, None), (10.0, {"repeated": 99}), (20.0, {"repeated": 99})]
-
-
-def test_other_lines_pass() -> None:
-    """Another text, level or logger is another line; ours and other libraries' are never kept back."""
-    calm = Calm(Clock())
-    lines = [
-        record("one", name="aiokafka.conn"),
-        record("two", name="aiokafka.conn"),
-        record("one", name="aiokafka.client"),
-        record("one", name="aiokafka.conn", level=logging.ERROR),
-        record("one"),
-        record("one"),
-        record("one", name="aiokafkaesque"),
-        record("one", name="aiokafkaesque"),
-    ]
-
-    assert [calm.filter(line) for line in lines] == [True] * len(lines)
-    assert calm.filter(record("one", name="aiokafka.conn")) is False
-
-
-def test_a_cluster_is_no_noisier_than_one_broker() -> None:
-    """Lines that differ in broker or topic alone are alike; another kind of cause is news."""
-    calm, said = Calm(Clock()), "Unable connect to node with id %s: %s"
-    causes = [ConnectionRefusedError("a:1"), ConnectionRefusedError("b:2"), TimeoutError(), ConnectionRefusedError("c")]
-    lines = [record(said, name="aiokafka.client", args=(node, cause)) for node, cause in enumerate(causes)]
-
-    assert [calm.filter(line) for line in lines] == [True, False, True, False]
-
-
-def test_what_an_error_of_ours_tells_is_not_told_twice() -> None:
-    """A line that was gathered for an error is left to that; below the level that is wanted nothing passes."""
-    gathered = record("one", name="aiokafka.conn", level=log.ERROR)
-    gathered.gathered = True
-
-    assert Calm(Clock()).filter(gathered) is False
-    assert Calm(Clock(), least=log.ERROR).filter(record("one", name="aiokafka.conn", level=log.WARNING)) is False
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    """Lines that never repeat do not fill the memory; those too many to remember pass."""
-    clock = Clock()
-    calm = Calm(clock)
-
-    for number in range(3 * log.REMEMBERED):
-        assert calm.filter(record(f"offset {number}", name="aiokafka.conn"))
-    assert len(calm._said) == log.REMEMBERED
-
-    clock.now = log.QUIET_S
-    assert calm.filter(record("another", name="aiokafka.conn"))
-    assert len(calm._said) == 1
 
 
 def test_setup_keeps_aiokafka_calm(start: Start) -> None:

@@ -58,8 +58,11 @@ async def test_nobody_there_is_unready() -> None:
     pauses = Pauses()
 
     async with Registry(RegistrySettings(url=url), sleep=pauses) as client:
-        with pytest.raises(Unready, match=rf"registry {url} cannot be reached: Connection refused$"):
+        with pytest.raises(Unready, match=rf"registry {url} cannot be reached: Connection refused$") as raised:
             await client.subjects()
+
+    assert "registry.url" in raised.value.hint
+    assert "kafka.value_format: json" in raised.value.hint
 
     assert pauses == list(PAUSES_S)
 
@@ -97,9 +100,8 @@ async def test_the_reason_is_told_however_deep_it_lies() -> None:
         pytest.param(says(403, 40301, "denied to write"), r"403 .+denied to write \(40301\)", id="403"),
         pytest.param(says(422, 42205, "read-only\nmode"), r"422 .+: read-only mode \(42205\)", id="422"),
         pytest.param(says(404, 404, "HTTP 404 Not Found"), r"404 .+HTTP 404 Not Found \(404\)", id="no such page"),
-        pytest.param(
-            PlainTextResponse("<h1>Not\nhere</h1>", 404), r"404 .+: <h1>Not here</h1> \(None\)", id="no registry"
-        ),
+        pytest.param(PlainTextResponse("<h1>Not\nhere</h1>", 404), "404 .+: <h1>Not here</h1>$", id="no registry"),
+        pytest.param(JSONResponse({"detail": "Not Found"}, 404), '404 .+: {"detail":"Not Found"}$', id="no message"),
         pytest.param(Response(status_code=302, headers={"Location": "/login"}), "302 .+: Found", id="a login page"),
         pytest.param(
             PlainTextResponse("<h1>Hello</h1>"), "does not answer like a schema reg.+<h1>Hello</h1>", id="html"

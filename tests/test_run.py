@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from streamer.demo.credentials import Credentials
 from streamer.demo.faults import Status
 from tests.conftest import OwnedBroker
 from tests.installation import ACCEPTED, UNHELD, Around, Credential, health, installed
+from tests.process import Process
 
 REJECTED = "poll.rejected"
 TOKENS_PATH = "/api/v1/iam/OAuthTokens"
@@ -166,3 +168,30 @@ async def test_second_signal_ends_at_once(kafka: Any, registry: Any, prefix: str
         assert await asyncio.wait_for(here.process.running.wait(), 30) == 2
         assert "intervall" in here.process.said()
         assert "did you mean" in here.process.said().lower()
+
+
+async def test_a_start_without_registry_and_kafka_tells_of_both(tmp_path: Path) -> None:
+    """Nothing is there: what it waits for first does not hide the other, and the hint has the keys of both."""
+    nobody = "127.0.0.1:9"  # a port that nobody listens on
+    environ = {
+        "STREAMER_SOURCES__0__NAME": "prod",
+        "STREAMER_SOURCES__0__URL": f"http://{nobody}",
+        "STREAMER_SOURCES__0__API_KEY__ID": "a/u/k",
+        "STREAMER_SOURCES__0__API_KEY__PEM": Credentials.new().ec.pem,
+        "STREAMER_KAFKA__BOOTSTRAP_SERVERS": nobody,
+        "STREAMER_REGISTRY__URL": f"http://{nobody}",
+        "STREAMER_HTTP__LISTEN": "127.0.0.1:0",
+    }
+    process = Process("run", folder=tmp_path, environ=environ)
+    await process.start()
+    try:
+        await process.says("start.waiting")
+        (told,) = (line for line in process.said().splitlines() if "start.waiting" in line)
+        assert await process.stop() == 0
+    finally:
+        await process.end()
+
+    assert "what=registry" in told
+    assert f"http://{nobody} cannot be reached: Connection refused; and Kafka " in told
+    assert "check registry.url" in told
+    assert "kafka.bootstrap_servers" in told

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
 from streamer.config import KafkaSettings
-from streamer.kafka import probe
+from streamer.kafka import probe, rights
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
 from streamer.kafka.members import roster
@@ -76,7 +76,9 @@ class KafkaChecks:
         told = [f"{len(self._found)} are there"] if self._found else []
         told += [f"{len(missing)} would be made: {', '.join(missing)}"] if missing else []
         if warnings:
-            return Answer("; ".join((*told, *warnings)), WARNING, "they are used as found, and never altered")
+            hints = ["topics that are there are used as found, and never altered"] if self._found else []
+            hints += ["set kafka.replication_factor before the first start, or add brokers"] if missing else []
+            return Answer("; ".join((*told, *warnings)), WARNING, "; ".join(hints))
         return Answer("; ".join(told))
 
     async def _begin(self) -> Answer:
@@ -106,7 +108,7 @@ class KafkaChecks:
         return Answer(
             f"{self._names.state}-0 to -{self._settings.state_partitions - 1} cannot be tried without fencing a worker",
             UNPROVEN,
-            f"grant Write and Describe on transactional ids with the prefix {self._names.prefix}",
+            self._grant(rights.TRANSACTIONS),
         )
 
     async def _group(self) -> Answer:
@@ -115,8 +117,12 @@ class KafkaChecks:
         return Answer(
             f"{group} may be seen; whether it may be joined cannot be tried without disturbing its workers",
             UNPROVEN,
-            f"grant Read on group {group}",
+            self._grant(rights.GROUP),
         )
+
+    def _grant(self, kind: str) -> str:
+        """What the service needs of a kind, as README's table has it."""
+        return f"grant {rights.told([right for right in needed('run', self._settings) if right.kind == kind])}"
 
     @property
     def _written(self) -> tuple[str, ...]:

@@ -82,9 +82,10 @@ def _printer() -> Callable[[Line], None]:
 
     def tell(line: Line) -> None:
         took = "" if line.took_ms is None else f"{line.took_ms} ms"
+        detail = printable("; ".join(line.detail.splitlines()))  # several mistakes in one configuration
         told = Text.assemble(
             (f"{line.outcome:{WIDEST}}", COLOURS[line.outcome] if console.is_terminal else ""),
-            f"  {took:>8}  {printable(line.edge)}: {printable(line.name)}: {printable(line.detail)}",
+            f"  {took:>8}  {printable(line.edge)}: {printable(line.name)}: {detail}",
         )
         console.print(told, soft_wrap=True)
         if line.hint:

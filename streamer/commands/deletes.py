@@ -18,9 +18,7 @@ from typing import Final
 from uuid import UUID
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from streamer import avro, control
@@ -33,13 +31,20 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes
 from streamer.kafka.restore import known
 from streamer.kafka.topics import Names
-from streamer.output import lines
+from streamer.output import lines, table
 from streamer.output.printable import printable
+from streamer.output.table import Column
 from streamer.wire.jsonform import rfc3339
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
-TABLE: Final = COLUMNS[:-1]  # as much as 80 letters bear
-TOKEN: Final = ("moid", "client", "user", "expires")
+TABLE: Final = (
+    Column("source"),
+    Column("hold_id", whole=True),
+    Column("count"),
+    Column("reason"),
+    Column("since", whole=True, spare=1),
+)
+TOKEN: Final = (Column("moid", whole=True), Column("client"), Column("user"), Column("expires"))
 LOOKING: Final = "deletes list"  # in the table of rights
 
 HOLD = click.option("--hold", type=click.UUID, required=True, help="The hold, as `streamer deletes list` shows it.")
@@ -221,29 +226,21 @@ def _show(found: Sequence[Held], console: Console) -> None:
         return
     rows = [{column: printable(str(told[column])) for column in COLUMNS} for told in map(Held.told, found)]
     if not console.is_terminal:
-        for held, row in zip(found, rows, strict=True):
-            click.echo("\t".join((*row.values(), printable(", ".join(held.moids)))), file=console.file)
+        moids = [printable(", ".join(held.moids)) for held in found]
+        whole = [[*row.values(), last] for row, last in zip(rows, moids, strict=True)]
+        table.show(console, [*map(Column, (*COLUMNS, "moids"))], whole)
         return
-    table = Table(box=SIMPLE_HEAD)
-    for column in TABLE:
-        table.add_column(column, overflow="fold", no_wrap=column == "hold_id")  # it must be possible to copy it
-    for row in rows:
-        table.add_row(*(Text(row[column]) for column in TABLE))
-    console.print(table)
+    table.show(console, TABLE, [[*row.values()] for row in rows])
     for held, row in zip(found, rows, strict=True):
         released = f", released at {rfc3339(held.released_at)}" if held.released_at else ""
-        console.print(Text(f"Held in {row['source']} since {row['since']}{released}, {row['count']} tokens:"))
-        console.print(_tokens(held))
+        told = f"\nHeld in {row['source']} since {row['since']}{released}, {row['count']} tokens:"
+        table.put(console, Text(told))
+        table.show(console, TOKEN, [*map(_token, held.moids, map(held.datums.__getitem__, held.moids))])
 
 
-def _tokens(held: Held) -> Table:
-    """What was known of each token when it was last seen; nobody decides about Moids alone."""
-    table = Table(box=SIMPLE_HEAD)
-    for column in TOKEN:
-        table.add_column(column, overflow="fold", no_wrap=column == "moid")
-    for moid in held.moids:
-        token = avro.decode_token(held.datums[moid])
-        ends = "never" if token.expiration_time is None else rfc3339(token.expiration_time)
-        cells = (moid, lines.short(token.client_name or token.client_id or ""), token.user_moid or "", ends)
-        table.add_row(*(Text(printable(cell)) for cell in cells))
-    return table
+def _token(moid: str, datum: bytes) -> list[str]:
+    """What was known of a token when it was last seen; nobody decides about Moids alone."""
+    token = avro.decode_token(datum)
+    ends = "never" if token.expiration_time is None else lines.moment(token.expiration_time)
+    cells = (moid, lines.short(token.client_name or token.client_id or ""), token.user_moid or "", ends)
+    return [*map(printable, cells)]

@@ -56,12 +56,13 @@ Next, on a real Kafka: README, "Try it on a Kafka".
 @click.command("demo", short_help="The whole path, with no set-up.", epilog=EXAMPLES)
 @click.option("--keep-running", is_flag=True, help="Go on with random life after the day, until Ctrl-C.")
 @takes_config
-def command(_: Invocation, *, keep_running: bool) -> None:
+def command(invocation: Invocation, *, keep_running: bool) -> None:
     """Play a scripted day: simulated Intersight, poller, embedded Kafka-protocol broker, follower, all in one process.
 
     It prints what a SIEM would see, ends by itself, and exits with 0 only if what the follower read equals what really
     happened by the simulator's own ledger; with 3 if not. It needs no account, no Kafka, no Java and no configuration.
     """
+    invocation.brings_its_own("the demo")
     log.setup("error", "console")
     asyncio.run(_demo(keep_running=keep_running))
 

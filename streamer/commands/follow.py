@@ -27,7 +27,6 @@ from typing import Any, Final
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from streamer import log
@@ -39,7 +38,7 @@ from streamer.kafka.follow import WINDOW_S, Followed, Skipped, batches
 from streamer.kafka.rights import needed
 from streamer.kafka.topics import EVENTS, Names
 from streamer.ordering import FIRST
-from streamer.output import lines
+from streamer.output import lines, table
 from streamer.output.printable import printable
 from streamer.output.progress import Progress, shown
 from streamer.output.stdout import put, until_nobody_reads
@@ -51,6 +50,9 @@ from streamer.wire.decoding import Decoder, Undecodable
 
 FORM_OF: Final[Mapping[str, str]] = {"ndjson": "json", "ocsf": "ocsf", "ecs": "ecs"}
 COLLECT_AFTER: Final = 50_000  # by default 700 new objects, and a fifth of the time goes into looking for cycles
+ROOMY: Final = 110  # letters of a line that has a place for seconds
+SOURCE: Final = 9  # letters of a source's name, at least
+SHARES: Final = (3, 2, 5)  # of who, client and what happened, in the rest of a line
 COLOURS: Final = {"created": "green", "modified": "yellow", "deleted": "red"}
 
 EXAMPLES = """\b
@@ -214,21 +216,29 @@ def _writer(output: str) -> Write:
     if not sys.stdout.isatty():
         return lambda events: put(lines.plain(lines.of(event)).encode(errors="replace") for event in events)
     console = Console(file=sys.stdout, highlight=False)
-    return lambda events: console.print(*(_row(lines.of(event)) for event in events))
+
+    def show(events: Sequence[Event]) -> None:
+        for event in events:
+            table.put(console, _row(lines.of(event), console.width))
+
+    return show
 
 
-def _row(line: lines.Line) -> Table:
-    """One event as a row of columns that keep their places from row to row; texts, so no name is taken for markup."""
-    row = Table.grid(padding=(0, 2), expand=True)
-    row.add_column(width=len(line.time), no_wrap=True)
-    row.add_column(width=len("modified"), no_wrap=True)
-    for ratio in (1, 2, 2, 4):
-        row.add_column(ratio=ratio, overflow="fold")
+def _row(line: lines.Line, width: int) -> Text:
+    """One event as one line, in columns that keep their places; a wide terminal is told more of each."""
+    roomy = width >= ROOMY
+    when = line.time[:10] + " " + (f"{line.time[11:19]}Z" if roomy else line.time[11:16])
+    gap = table.GAP if roomy else " "
+    left = width - len(when) - len("modified") - 5 * len(gap)
+    source = max(left // 8, SOURCE) if roomy else SOURCE
+    who, client = ((left - source) * share // sum(SHARES) for share in SHARES[:-1])
     colour = COLOURS.get(line.type, "")
-    row.add_row(
-        Text(line.time, style="dim"),
-        Text(line.type, style=colour),
-        *map(Text, (line.source, line.client, line.who)),
-        Text.assemble((line.what, colour), "  ", (line.moid, "dim")),
-    )
-    return row
+    cells = [
+        (when, "dim", len(when)),
+        (line.type, colour, len("modified")),
+        (line.source, "", source),
+        (line.who, "", who),
+        (line.client, "", client),
+        (f"{line.what}  {line.moid}", colour, left - source - who - client),
+    ]
+    return table.fitted(cells, gap)

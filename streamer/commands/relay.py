@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -34,6 +34,7 @@ from streamer.status.application import show
 from streamer.stop import Stop
 from streamer.wire.decoding import Decoder
 
+SUCH_AS: Final = "127.0.0.1:9465"
 EXAMPLES = """\b
 Examples:
   streamer relay --format json
@@ -45,9 +46,9 @@ def address(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     """`host:port`, or nothing."""
     if value is not None:
         try:
-            host_and_port(value)
+            host_and_port(value, SUCH_AS)
         except ValueError as error:
-            raise click.BadParameter(f"{value!r} is given, wanted host:port") from error
+            raise click.BadParameter(f"{value!r} is given, {error}") from error
     return value
 
 

@@ -9,25 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import OUTPUT, Invocation, takes_config
+from streamer.output import table
 from streamer.output.printable import printable
+from streamer.output.table import Column
 from streamer.registry import Registry, schemas_of, subjects_of
 from streamer.wire import avsc
 from streamer.wire.compatibility import FAILING, compared
 
 Rows = list[dict[str, Any]]
+Columns = Mapping[str, Column]  # by the key of the JSON form
+
+NAMED: Final = {"name": Column("name"), "record": Column("record"), "topics": Column("topics", whole=True)}
+REGISTERED: Final = {
+    "subject": Column("subject", whole=True),
+    "schema": Column("schema"),
+    "id": Column("registry id"),
+}
+CHECKED: Final = {
+    "verdict": Column("verdict"),
+    "subject": Column("subject", whole=True),
+    "id": Column("registry id"),
+    "level": Column("level", spare=1),
+    "messages": Column("messages", whole=True),
+}
 Question = Callable[[RegistrySettings, dict[str, str]], Coroutine[Any, Any, Rows]]  # schema names by subject -> rows
 
 
@@ -57,7 +71,7 @@ Examples:
 @OUTPUT
 def list_schemas(_: Invocation, *, output: str) -> None:
     """List the schemas by name, with their record and the topics whose values they describe (others are private)."""
-    _tell([_described(name) for name in avsc.schema_names()], ("name", "record", "topics"), output)
+    _tell([_described(name) for name in avsc.schema_names()], NAMED, output)
 
 
 @command.command(
@@ -94,7 +108,7 @@ Examples:
 def check(invocation: Invocation, *, output: str) -> None:
     """Ask the registry whether it would take each schema; writes nothing, exit status 3 if it would not."""
     rows = _asked(invocation.settings(reader=True), _checked)
-    _tell(rows, ("verdict", "subject", "id", "level", "messages"), output)
+    _tell(rows, CHECKED, output)
     if failing := [row["subject"] for row in rows if row["verdict"] in FAILING]:
         raise CheckFailed(
             f"{len(failing)} of {len(rows)} subjects cannot be used: {', '.join(failing)}",
@@ -116,7 +130,7 @@ Examples:
 @OUTPUT
 def register(invocation: Invocation, *, output: str) -> None:
     """Register the schemas as the service does at its start: new subjects get their compatibility level first."""
-    _tell(_asked(invocation.settings(reader=True), _registered), ("subject", "schema", "id"), output)
+    _tell(_asked(invocation.settings(reader=True), _registered), REGISTERED, output)
 
 
 # Asking the registry ...
@@ -156,20 +170,12 @@ def _described(name: str) -> dict[str, Any]:
     return {"name": name, "record": f"{schema['namespace']}.{schema['name']}", "topics": topics}
 
 
-def _tell(rows: Rows, columns: Sequence[str], output: str) -> None:
-    """Whole rows for a program; the columns for a person: a table on a terminal, else lines with tabs."""
+def _tell(rows: Rows, columns: Columns, output: str) -> None:
+    """Whole rows for a program; the columns for a person."""
     if output == "json":
         click.echo(json.dumps(rows))
         return
-    lines = [[_cell(row[column]) for column in columns] for row in rows]
-    console = Console()
-    if not console.is_terminal:
-        click.echo("\n".join("\t".join(line) for line in lines))
-        return
-    table = Table(*(Column(column.capitalize(), overflow="fold") for column in columns), box=SIMPLE_HEAD)
-    for line in lines:
-        table.add_row(*map(Text, line))
-    console.print(table)
+    table.show(Console(), [*columns.values()], [[_cell(row[key]) for key in columns] for row in rows])
 
 
 def _cell(value: Any) -> str:

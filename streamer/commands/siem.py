@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import click
 
-from streamer.config import Settings
 from streamer.errors import Misconfigured
-from streamer.invocation import DEFAULT_FILE, Invocation, takes_config
+from streamer.invocation import Invocation, takes_config
 from streamer.siem import detections
 from streamer.siem.deployment import Deployment
 from streamer.siem.pipelines.catalogue import PIPELINES, Pipeline
@@ -39,7 +38,7 @@ def _rendering(name: str, pipeline: Pipeline) -> click.Command:
     """The subcommand of one collector; a choice that it does not have is no option of it."""
 
     def call(invocation: Invocation, **chosen: str) -> None:
-        deployment = Deployment.of(_settings(invocation))
+        deployment = Deployment.of(invocation.settings(reader=True))
         text = pipeline.render(deployment, **chosen)
         for line in pipeline.notes(deployment, text, **chosen) if pipeline.notes else ():
             click.echo(f"streamer: {line}", err=True)
@@ -57,19 +56,6 @@ def _rendering(name: str, pipeline: Pipeline) -> click.Command:
     )
     text = f"Print the configuration, to be saved as such: {pipeline.what} Secrets stand in it as references only."
     return click.command(name, help=text, short_help=pipeline.what, epilog=epilog)(function)
-
-
-def _settings(invocation: Invocation) -> Settings:
-    """The configuration; where there is none, it is said what is rendered instead."""
-    settings = invocation.settings(reader=True)
-    if not invocation.configured:
-        brokers, registry = ", ".join(settings.kafka.bootstrap_servers), settings.registry.url
-        click.echo(
-            f"streamer: no configuration is given (-c, $STREAMER_CONFIG, {DEFAULT_FILE} here, STREAMER_... variables): "
-            f"this is for Kafka at {brokers}, the registry at {registry}, topics {settings.kafka.topic_prefix}.*",
-            err=True,
-        )
-    return settings
 
 
 def _choice(option: str, of: tuple[str, ...], text: str) -> Callable[[Any], Any]:
@@ -95,23 +81,31 @@ Examples:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Folder to write into; it is made, and files of the same name are replaced.",
+    help="Folder to write into; it is made.",
 )
+@click.option("--force", is_flag=True, help="Replace files that are there and say something else.")
 @takes_config
-def sigma(invocation: Invocation, *, out: Path) -> None:
-    """Write the detections into a folder and print their names.
+def sigma(invocation: Invocation, *, out: Path, force: bool) -> None:
+    """Write the detections into a folder and print their names; rules that were edited there are not replaced.
 
     They are Sigma rules over ECS events, a pySigma pipeline for Splunk, the same in KQL for Sentinel's tables, in
     YARA-L what the backend of Google SecOps cannot convert, and the alert on a silent feed, which Sigma cannot say, as
     SPL, ES|QL and KQL with this deployment's index and interval.
     """
-    settings = _settings(invocation)
+    settings = invocation.settings(reader=True)
     index = Deployment.of(settings).index("snapshots")
     interval_s = max((source.interval for source in settings.sources), default=DEFAULT_INTERVAL_S)
+    rules = {out / name: text for name, text in detections.rules(index=index, interval_s=interval_s).items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in detections.rules(index=index, interval_s=interval_s).items():
-            (out / name).write_text(text, encoding="utf-8")
-            click.echo(out / name)
+        differing = [path.name for path, text in rules.items() if path.exists() and path.read_bytes() != text.encode()]
+        if differing and not force:
+            raise Misconfigured(
+                f"--out {out}: nothing is written, for these are there and say something else: {', '.join(differing)}",
+                hint="give another folder and compare, or --force to replace them",
+            )
+        for path, text in rules.items():
+            path.write_text(text, encoding="utf-8")
+            click.echo(path)
     except OSError as error:
         raise Misconfigured(f"--out {out}: cannot write there: {error.strerror}") from error

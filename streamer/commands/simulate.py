@@ -105,7 +105,7 @@ def _short(read: Callable[[str], Sequence[AnyFault]]) -> Callable[..., list[AnyF
     help="How it says where it is, for a person or a program.",
 )
 def command(
-    _: Invocation,
+    invocation: Invocation,
     *,
     host: str,
     port: int,
@@ -123,8 +123,10 @@ def command(
 
     It checks signatures and OAuth tokens as the real one does, and keeps a ledger of what really happened. Once it
     accepts requests it prints its URL, its credentials, and how to run against it. GET /-/ is its control face. Faults
-    make it lie in what it answers, and never in its ledger.
+    make it lie in what it answers, and never in its ledger. It keeps nothing but keys: started again it is the same
+    account with other tokens, and a service that runs against it holds the deletions of those before.
     """
+    invocation.brings_its_own("the simulator")
     credentials = _credentials(key_dir)
     world = Life(
         utc_ms,
@@ -145,6 +147,7 @@ async def _serve(simulator: Simulator, face: _Face, folder: Path) -> None:
         async with serve(simulator.app, host=face.host, port=face.port) as served:
             with stop.on_signals():
                 facts = _facts(face.url or served, simulator.credentials, folder)
+                _warn_of_the_last(folder / CONFIG_FILE)
                 _write_config(facts, _lag_s(simulator), folder / CONFIG_FILE)
                 click.echo(json.dumps(facts) if face.output == "json" else _told(facts, len(simulator.world.tokens)))
                 await stop.wait()
@@ -153,6 +156,16 @@ async def _serve(simulator: Simulator, face: _Face, folder: Path) -> None:
             f"cannot serve on {face.host}:{face.port}: {error.strerror or error}",
             hint="--host wants an address of this machine, --port a free port, 0 for any",
         ) from error
+
+
+def _warn_of_the_last(path: Path) -> None:
+    """Who starts it again is told what a service makes of that."""
+    if path.exists():
+        click.echo(
+            f"streamer: {path} of an earlier start is written anew, and the account has other tokens than then: a "
+            "service that knew those holds their deletions; `streamer deletes list` shows them",
+            err=True,
+        )
 
 
 def _credentials(folder: Path) -> Credentials:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from streamer import control
 from streamer.clock import utc_ms
@@ -32,12 +29,15 @@ from streamer.kafka.restore import known
 from streamer.kafka.scan import records
 from streamer.kafka.topics import Names
 from streamer.known import Known
+from streamer.output import table
 from streamer.output.printable import printable
+from streamer.output.table import Column
 from streamer.registry import Registry
 from streamer.state import SourceState
 from streamer.wire.decoding import Decoder, Undecodable
 
 LOOKING: Final = "sources list"  # in the table of rights
+NOTHING: Final = "-"
 COLUMNS: Final = (
     "source",
     "owner",
@@ -49,6 +49,16 @@ COLUMNS: Final = (
     "held",
     "healthy",
 )
+TOLD: Final[Mapping[str, Callable[[Mapping[str, str]], str]]] = {  # on a terminal
+    "source": lambda row: row["source"],
+    "owner": lambda row: row["owner"],
+    "age": lambda row: row["age_s"] if row["age_s"] == NOTHING else f"{row['age_s']} s",
+    "last poll": lambda row: ": ".join(row[key] for key in ("last_verdict", "last_reason") if row[key] != NOTHING),
+    "sequence": lambda row: row["last_sequence"],
+    "tokens": lambda row: row["tokens"],
+    "held": lambda row: row["held"],
+    "healthy": lambda row: row["healthy"],
+}
 REPORTS_MS: Final = 3_600_000  # reports older than this are not read: there may be one a second
 
 
@@ -205,26 +215,21 @@ def _list(invocation: Invocation, output: str) -> None:
 
 
 def _show(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
-    """A table on a terminal, else a line each, with tabs."""
+    """A table for a person; where it goes elsewhere, by the names of the JSON form."""
     if not rows:
         click.echo("streamer: no source is configured, and the state knows none", err=True)
         return
-    lines = [[_cell(row[column]) for column in COLUMNS] for row in rows]
+    lines = [{column: _cell(row[column]) for column in COLUMNS} for row in rows]
     if not console.is_terminal:
-        for line in lines:
-            click.echo("\t".join(line), file=console.file)
+        table.show(console, [*map(Column, COLUMNS)], [[*line.values()] for line in lines])
         return
-    table = Table(box=SIMPLE_HEAD)
-    for column in COLUMNS:
-        table.add_column(column.removesuffix("_s").replace("_", " "), overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    console.print(table)
+    told = [{name: tell(line) for name, tell in TOLD.items()} for line in lines]
+    table.show(console, [*map(Column, TOLD)], [[*line.values()] for line in told])
 
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "-"
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     return printable(f"{value:.0f}" if isinstance(value, float) else str(value))

@@ -43,6 +43,17 @@ from streamer.stop import Stop, Stopped
 
 BAD_REQUEST: Final = 400
 LONGEST: Final = 8192  # bytes of a filter, encoded: common gateways take no longer URL
+API_NAMES: Final = (
+    *(argument.name for argument in ARGUMENTS.values()),
+    *(
+        "User.Moid",
+        "AppRegistration.Moid",
+        "Permission.Moid",
+        "Parent.Moid",
+        "UserMeta.UserAgent",
+        "UserMeta.DeviceModel",
+    ),
+)
 REFUSED: Final = frozenset({"unauthorized", "forbidden"})
 EXAMPLES = """\b
 Examples:
@@ -111,7 +122,11 @@ def _takes_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("tokens", short_help="Ask Intersight for tokens.", epilog=EXAMPLES)
 @_takes_arguments
 @click.option(
-    "--filter", "raw", multiple=True, callback=_filter, help="A $filter as the API takes it, beside the above."
+    "--filter",
+    "raw",
+    multiple=True,
+    callback=_filter,
+    help=f"A $filter as the API takes it, beside the above, in its own names: {', '.join(API_NAMES)}.",
 )
 @click.option("--source", "names", multiple=True, help="Ask this source; may be given again.  [default: all]")
 @click.option("--output", type=click.Choice(OUTPUTS), default="table", show_default=True, help="JSON and CSV tell all.")
@@ -253,7 +268,7 @@ async def _explained(answer: AsyncGenerator[Any, None], where: Sequence[str]) ->
 def _explanation(error: Rejected, where: Sequence[str]) -> StreamerError:
     status = error.status if isinstance(error, ApiError) else None
     if status == BAD_REQUEST and where:
-        hint = "see `streamer tokens --help` for what can be asked; --filter takes the API's own names"
+        hint = "--filter takes the API's own names, which stand in `streamer tokens --help`"
         return Misconfigured(f"the filter {printable(question.all_of(where))} is refused: {error}", hint=hint)
     if error.reason in REFUSED:
         return Misconfigured(str(error), hint=error.hint)

@@ -38,7 +38,7 @@ async def embedded_broker() -> AsyncIterator[str]:
     if importlib.util.find_spec("confluent_kafka") is None:
         raise Misconfigured(
             "the embedded broker needs confluent-kafka, which is not installed",
-            hint="pip install 'intersight-token-streamer[demo]'",
+            hint="in the folder of README: pip install -e '.[demo]'; or pip install confluent-kafka",
         )
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "streamer.demo.broker", stdin=PIPE, stdout=PIPE, start_new_session=True

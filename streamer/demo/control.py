@@ -3,7 +3,7 @@
 GET    /-/           how many tokens, ledger entries, armed faults, strikes, and replies by status; what each fault does
 GET    /-/tokens     the tokens as they are now, or `?at=MS`; without noise
 GET    /-/truth      the ledger as lines of JSON, `?after=N` for those after number N
-POST   /-/act        an act, or a list of them; answers with the ledger entries they made
+POST   /-/act        an act such as {"act": "login", "session_ms": 60000}, or a list; the ledger entries they made
 GET    /-/faults     the armed faults
 POST   /-/faults     arm one, such as {"fault": "status", "status": 503, "times": 3} or "status=503,times=3", or a list
 DELETE /-/faults     disarm all, or `?fault=NAME`

@@ -152,4 +152,6 @@ def _check_signature(key: PublicKey, given: _Signature, text: bytes) -> None:
         else:
             key.verify(given.signature, text, ec.ECDSA(SHA256()))
     except InvalidSignature as error:
-        raise BadSignature(f"the signature is not that of {text.decode(errors='replace')!r}") from error
+        raise BadSignature(
+            f"the signature is not that of key {given.key_id!r} over {' '.join(given.headers)}"
+        ) from error

@@ -205,10 +205,15 @@ async def _body(response: httpx.Response, name: str) -> bytes:
 
 
 def _unreachable(name: str, error: httpx.TransportError) -> Failed:
-    """No reply at all: worth another try, unless it is the certificate that is wrong."""
+    """No reply at all: worth another try, unless it is the certificate that is wrong, or nobody speaks TLS there."""
     message = f"{name}: {why(error)}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         hint = "name the PEM of the authority that signed the server's certificate in `ca_file`"
+        return Failed(Rejected("unavailable", message, hint=hint), again=False)
+    if "WRONG_VERSION_NUMBER" in message:
+        hint = (
+            "no TLS is spoken there: let `url` (or `proxy`, if that has https:) begin with http:, or name another port"
+        )
         return Failed(Rejected("unavailable", message, hint=hint), again=False)
     return Failed(Rejected("unavailable", message))
 

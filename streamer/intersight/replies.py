@@ -29,7 +29,8 @@ _SERVER_FAULT: Final = 500
 _QUOTED: Final = 300  # characters of any text of the server's in a message of ours
 _REASONS: Final = {401: "unauthorized", 403: "forbidden", 429: "throttled"}
 _HINTS: Final = {
-    401: "the credential is unknown, expired or revoked, or belongs to an account of another region than `url`",
+    401: "the credential is unknown, expired or revoked, its key file is not that of its id, or it belongs to an "
+    "account of another region than `url`",
     403: "give the identity a role that may read iam.OAuthToken; a wrong path in `url` is answered so, too",
     407: "the proxy wants a user and a password: http://user:password@host:port",
     429: "raise `interval`, or spread the load over fewer pollers",

@@ -276,9 +276,8 @@ async def _complete(
         admin, settings, lacking, lambda topic, among: _settings(names, settings, topic, among), dry=dry
     )
     if settings.replication_factor is None and replicas < REPLICAS:
-        return (
-            f"new topics got a replication factor of {replicas}, as many as there are brokers; {REPLICAS} is wanted",
-        )
+        got = f"{'would get' if dry else 'got'} a replication factor of {replicas}"
+        return (f"new topics {got}, as many as there are brokers; {REPLICAS} is wanted",)
     return ()
 
 

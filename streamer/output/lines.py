@@ -57,6 +57,11 @@ def plain(line: Line) -> str:
     return "  ".join(column for column in astuple(line) if column)
 
 
+def moment(ms: int) -> str:
+    """A time as a person reads it in a column: UTC, to the second."""
+    return f"{avro.rfc3339(ms)[:19].replace('T', ' ')}Z"
+
+
 def short(text: str) -> str:
     """The text, printable and cut to what a line can bear."""
     shown = printable(text[: LONGEST + 1])

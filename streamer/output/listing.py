@@ -21,21 +21,27 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from streamer import avro
-from streamer.output import lines
+from streamer.output import lines, table
 from streamer.output.printable import printable
 from streamer.output.stdout import put
+from streamer.output.table import Column
 from streamer.tokens import TOKEN_FIELDS, Token
 from streamer.wire import jsonform
 from streamer.wire.jsonform import rfc3339
 
 OUTPUTS: Final = ("table", "json", "ndjson", "csv")
-COLUMNS: Final = ("moid", "client", "address", "created", "expires")
+COLUMNS: Final = (
+    Column("moid", whole=True),
+    Column("client"),
+    Column("user", whole=True, spare=3),
+    Column("address", whole=True, spare=1),
+    Column("created", whole=True, spare=2),
+    Column("expires", whole=True),
+)
+SOURCE: Final = Column("source")
 _FORMULA: Final = re.compile(r"(^|;)(\s*)(?=[=+\-@\uff0b\uff0d\uff1d\uff20])")  # wide signs too: a sheet reads them
 _ACTS: Final = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # JSON itself escapes below 0x20
 
@@ -59,9 +65,11 @@ def listing(output: str, *, several: bool) -> Listing:
             return _Lines(lambda source, token: json_line(_named(source, avro.token_form(token), several=several)))
         case "csv":
             names = [*(["source"] if several else []), *TOKEN_FIELDS]
-            return _Lines(lambda source, token: _cells(_named(source, avro.token_form(token), several=several)), names)
+            put([",".join(names).encode()])  # also of an empty list
+            return _Lines(lambda source, token: _cells(_named(source, avro.token_form(token), several=several)))
         case _:
-            return _Table(several=several) if sys.stdout.isatty() else _Lines(_tabbed(several=several))
+            heading = "\t".join(column.name for column in _shown(several=several)).encode()
+            return _Table(several=several) if sys.stdout.isatty() else _Lines(_tabbed(several=several), [heading])
 
 
 def json_line(value: Any) -> bytes:
@@ -97,13 +105,14 @@ class _Array:
 class _Lines:
     """A line for each token, below a heading if there is one."""
 
-    def __init__(self, form: Callable[[str, Token], bytes], heading: Iterable[str] = ()) -> None:
+    def __init__(self, form: Callable[[str, Token], bytes], heading: Iterable[bytes] = ()) -> None:
         self._form = form
-        if heading:
-            put([",".join(heading).encode()])
+        self._heading = [*heading]  # until there is a token
 
     def take(self, source: str, tokens: Iterable[Token]) -> None:
-        put(self._form(source, token) for token in tokens)
+        if made := [self._form(source, token) for token in tokens]:
+            put([*self._heading, *made])
+            self._heading.clear()
 
     def end(self, *, whole: bool) -> None:
         pass
@@ -122,15 +131,20 @@ def _cell(value: Any) -> str:
     return _FORMULA.sub(r"\1\2'", printable(value if isinstance(value, str) else jsonform.line(value).decode()))
 
 
-def _columns(source: str, token: Token, *, several: bool) -> list[str]:
+def _shown(*, several: bool) -> list[Column]:
+    """The columns for a person."""
+    return [*([SOURCE] if several else []), *COLUMNS]
+
+
+def _columns(source: str, token: Token, moment: Callable[[int], str], *, several: bool) -> list[str]:
     """A token for a person; all of it printable."""
-    times = [None if ms is None else rfc3339(ms) for ms in (token.create_time, token.expiration_time)]
-    texts = [token.moid, token.client_name or token.client_id, token.client_ip_address, *times]
+    times = [None if ms is None else moment(ms) for ms in (token.create_time, token.expiration_time)]
+    texts = [token.moid, token.client_name or token.client_id, token.user_moid, token.client_ip_address, *times]
     return [*([source] if several else []), *(printable(text or "") for text in texts)]
 
 
 def _tabbed(*, several: bool) -> Callable[[str, Token], bytes]:
-    return lambda source, token: "\t".join(_columns(source, token, several=several)).encode()
+    return lambda source, token: "\t".join(_columns(source, token, rfc3339, several=several)).encode()
 
 
 class _Table:
@@ -141,21 +155,9 @@ class _Table:
         self._rows: list[list[str]] = []
 
     def take(self, source: str, tokens: Iterable[Token]) -> None:
-        self._rows += [_columns(source, token, several=self._several) for token in tokens]
+        rows = (_columns(source, token, lines.moment, several=self._several) for token in tokens)
+        self._rows += [[*map(lines.short, row)] for row in rows]
 
     def end(self, *, whole: bool) -> None:  # noqa: ARG002 - what there is can be shown; the error follows it
-        if not self._rows:
-            return
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for column in (*(["source"] if self._several else []), *COLUMNS):
-            table.add_column(column, overflow="fold", no_wrap=column == "moid")  # it must be possible to copy it
-        for row in self._rows:
-            table.add_row(*(Text(lines.short(text)) for text in row[:-2]), *(Text(_moment(text)) for text in row[-2:]))
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may know fewer letters than a name has
-        Console(file=sys.stdout, highlight=False).print(table)
-
-
-def _moment(text: str) -> str:
-    """A time as a person reads it, which may be broken between day and hour."""
-    return f"{text[:10]} {text[11:19]}Z" if text else ""
+        if self._rows:
+            table.show(Console(file=sys.stdout), _shown(several=self._several), self._rows)

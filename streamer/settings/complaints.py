@@ -45,8 +45,10 @@ def complaint(error: ValidationError, model: type[BaseModel], tree: Any) -> Misc
         model: the model of the whole configuration.
         tree: what was validated; values that stood in the environment are `FromEnvironment`.
     """
-    problems = [_sentence(problem, model, tree) for problem in error.errors(include_url=False)]
-    return Misconfigured("\n".join(problems))
+    problems = error.errors(include_url=False)
+    items = {problem["loc"][:-1] for problem in problems}
+    told = [p for p in problems if p["type"] != "too_short" or p["loc"] not in items]  # bad items are left out of it
+    return Misconfigured("\n".join(_sentence(problem, model, tree) for problem in told))
 
 
 def _sentence(problem: ErrorDetails, model: type[BaseModel], tree: Any) -> str:

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import yaml
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 from streamer.errors import Misconfigured
 
@@ -148,7 +150,10 @@ def _check_end(value: Any, above: tuple[int, ...], known: set[int]) -> None:
 
 
 def _told(error: Exception) -> str:
+    """Where and what; of a parser's own words none, since they are about its grammar, and quote what stands there."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "not YAML"
+    if isinstance(error, ScannerError | ParserError):
+        problem = "not YAML, here or just above: look at colons, quotes and indentation (blanks, no tabs)"
     where = f", line {mark.line + 1}" if mark else ""
     return f"{where}: {problem if isinstance(error, _BadKey) else _QUOTED.sub('...', problem)}"
 

@@ -45,9 +45,13 @@ class Section(BaseModel):
         value: SecretStr | None = getattr(self, name)
         if value is not None:
             return value.get_secret_value()
-        file_key = file_key_of(type(self), name)
+        return self.held(file_key_of(type(self), name), where)
+
+    def held(self, file_key: str, where: str = "") -> str | None:
+        """What the file of this key holds, as it is now; None if no file is named. Raises `Misconfigured`."""
         path: Path | None = getattr(self, file_key)
-        return None if path is None else content(path, f"{where}{file_key}")
+        meaning = str(type(self).model_fields[file_key].description)
+        return None if path is None else _content(path, f"{where}{file_key}", meaning)
 
     @model_validator(mode="before")
     @classmethod
@@ -117,12 +121,13 @@ def _says_null(model: type[BaseModel], name: str, value: object) -> bool:
     return isinstance(value, FromEnvironment) and value == "null" and field is not None and not is_secret(field)
 
 
-def content(path: Path, name: str) -> str:
+def _content(path: Path, name: str, meaning: str) -> str:
     """The text of a file that holds one value; raises `Misconfigured`, which names the key, never what stands there."""
+    hint = f"{name} names the {meaning}: put it there, where this user may read it, or name another path"
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}") from error
+        raise Misconfigured(f"{name}: cannot read {path}: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError:
         raise Misconfigured(f"{name}: {path} is not UTF-8 text, wanted a file that holds the value alone") from None
     if not text:

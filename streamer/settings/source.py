@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import model_validator
 
-from streamer.settings.section import Section, content, key, refuse, section
+from streamer.settings.section import Section, key, refuse, section
 from streamer.settings.values import Duration, File, Number, Origin, Proxy, Secret, Text
 
 _MINUTE: Final = 60.0
@@ -34,7 +34,7 @@ class ApiKey(Section):
 
     def read_id(self, where: str = "") -> str:
         """The key's id; raises `Misconfigured` if its file cannot be read."""
-        return self.id or (content(self.id_file, f"{where}id_file") if self.id_file else "")
+        return self.id or self.held("id_file", where) or ""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

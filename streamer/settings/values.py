@@ -21,10 +21,11 @@ from streamer.settings.quantities import duration_text, octets, seconds, size_te
 
 WRITTEN: Final = "written by an operator"
 HIGHEST_PORT: Final = 65535
+LISTEN: Final = "127.0.0.1:9464"  # where pages are served unless told otherwise
 
 
-def host_and_port(text: str) -> tuple[str, int]:
-    """The two parts of `host:port` or `[IPv6]:port`.
+def host_and_port(text: str, such_as: str = "localhost:9092") -> tuple[str, int]:
+    """The two parts of `host:port` or `[IPv6]:port`; `such_as` is the example of a refusal.
 
     Raises:
         ValueError: it is not of that form.
@@ -33,7 +34,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     odd = not bare or any(c.isspace() or c in "/@,[]" for c in bare) or (":" in bare and bare == host)
     if odd or not (port.isascii() and port.isdecimal()) or int(port) > HIGHEST_PORT:
-        raise ValueError("wanted host:port, such as localhost:9092")
+        raise ValueError(f"wanted host:port, such as {such_as}")
     return bare, int(port)
 
 
@@ -134,6 +135,11 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    host_and_port(value, LISTEN)
+    return value
+
+
 def _name(value: str) -> str:
     if not value or any(c.isspace() or c in ":/@*" for c in value):
         raise ValueError("wanted the name of a host alone, such as streamer.example.com")
@@ -158,7 +164,7 @@ Proxy = Annotated[
     AfterValidator(_proxy),
     PlainSerializer(without_password, return_type=str, when_used="json"),
 ]
-HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
-HostsAndPorts = Annotated[tuple[HostAndPort, ...], BeforeValidator(_listed)]
+Listen = Annotated[str, AfterValidator(_listen)]
+HostsAndPorts = Annotated[tuple[Annotated[str, AfterValidator(_host_and_port)], ...], BeforeValidator(_listed)]
 Names = Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], BeforeValidator(_listed)]
 FLOW: Final = BeforeValidator(_unfolded)

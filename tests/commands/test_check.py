@@ -69,7 +69,13 @@ async def test_nothing_is_made_before_the_first_start(here: Installation, tmp_pa
 
     assert (told.exit_code, of(lines, "failed"), of(lines, "not tried")) == (0, [], [])
     assert [name for name in (*topics.topics, *subjects) if name.startswith(here.around.prefix)] == []
-    assert "6 would be made" in lines["kafka", "topics"]["detail"]
+    topics_line, prefix = lines["kafka", "topics"], here.around.prefix
+    assert "6 would be made" in topics_line["detail"]
+    assert "new topics would get a replication factor of 1" in topics_line["detail"]
+    assert topics_line["hint"] == "set kafka.replication_factor before the first start, or add brokers"
+    ids = f"grant Write on transactional-ids beginning with {prefix}.state-"
+    assert lines["kafka", "transactional ids"]["hint"] == ids
+    assert lines["kafka", "group"]["hint"].startswith("grant Read on group ")
     assert lines["registry", "schemas"]["detail"].count(" is new") == 4
     assert of(lines, "unproven") == [
         "registry: right to register",
@@ -262,7 +268,7 @@ async def test_topics_that_cannot_carry_the_promises(here: Installation, tmp_pat
 
 
 async def test_offline(here: Installation, tmp_path: Path) -> None:
-    """Nobody is asked; a key that is none, and a file that is not there, are found."""
+    """Nobody is asked; a key that is none, and a file that is not there, are found; several mistakes are one line."""
     before = here.simulator.replies.total()
     fine, lines = await checked(tmp_path, "--offline")
     (tmp_path / "secret").write_text("no key")
@@ -270,6 +276,9 @@ async def test_offline(here: Installation, tmp_path: Path) -> None:
     broken, found = await checked(tmp_path, "--offline")
     change(tmp_path, lambda settings: settings.pop("sources"))
     empty, none = await checked(tmp_path, "--offline")
+    change(tmp_path, lambda settings: settings.update(http={"listen": "9464"}, log={"level": "loud"}))
+    call = ["-c", str(tmp_path / "streamer.yaml"), "--offline"]
+    text = (await asyncio.to_thread(CliRunner().invoke, command, call, obj=Invocation({}))).stdout
 
     assert (fine.exit_code, {line["outcome"] for line in lines.values()}) == (0, {"ok"})
     assert isinstance(broken.exception, CheckFailed)
@@ -277,5 +286,6 @@ async def test_offline(here: Installation, tmp_path: Path) -> None:
     assert "no key" not in broken.stdout
     assert isinstance(empty.exception, CheckFailed)
     assert of(none, "failed") == ["configuration: keys and values"]
+    assert "such as 127.0.0.1:9464; log.level: given 'loud'" in text
     assert isinstance(here.simulator, Simulator)
     assert here.simulator.replies.total() == before

@@ -77,11 +77,12 @@ async def test_a_program_reads_what_is_held(bench: OnBroker, owner: Owner) -> No
 
 
 async def test_lines_have_the_moids_last(bench: OnBroker, owner: Owner) -> None:
-    """One line a hold, apart by tabs."""
+    """One line a hold, apart by tabs, below their names."""
     assert owner.state.row is not None
     told = await call(bench, "list")
 
-    assert told.stdout == f"{ONE}\t{HOLD}\t3\tthreshold\t2025-11-25T12:00:00.000Z\ta, b, c\n"
+    heading = "source\thold_id\tcount\treason\tsince\tmoids\n"
+    assert told.stdout == f"{heading}{ONE}\t{HOLD}\t3\tthreshold\t2025-11-25T12:00:00.000Z\ta, b, c\n"
 
 
 async def test_nothing_is_held(bench: OnBroker) -> None:
@@ -226,13 +227,14 @@ async def test_a_person_sees_a_table(bench: OnBroker, owner: Owner, tmp_path: Pa
 
     words = shown.split()
     assert status == 0
+    assert max(map(len, shown.splitlines())) <= 80
     assert {HOLD, OTHER} <= set(narrow.split())
     assert words[:4] == ["source", "hold_id", "count", "reason"]
-    assert words[5:9] == [ONE, HOLD, "3", "threshold"]
-    assert " ".join(words[9:]).startswith(f"Held in {ONE} since 2025-11-25T12:00:00.000Z, 3 tokens: moid client user ")
+    assert words[4:8] == [ONE, HOLD, "3", "threshold"]
+    assert " ".join(words[8:]).startswith(f"Held in {ONE} since 2025-11-25T12:00:00.000Z, 3 tokens: moid client user ")
     rows = {line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.strip()}
     assert rows["a"] == rows["c"] == ["portal", "never"]
-    assert rows["b"][1:] == ["u1", "2025-11-25T13:00:00.000Z"]
+    assert rows["b"][1:] == ["u1", "2025-11-25", "13:00:00Z"]
 
 
 async def test_a_person_sees_what_is_released_already(bench: OnBroker, owner: Owner, tmp_path: Path) -> None:

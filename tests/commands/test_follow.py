@@ -151,21 +151,26 @@ async def test_a_line_for_a_person_cannot_be_forged(kafka: kafka.Given, prefix: 
     assert line.startswith("2026-09-21T14:13:21.000Z  created  prod  ")
 
 
-async def test_a_terminal_gets_colours_and_no_others(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:
-    """On a terminal the type is coloured; what a name contains is neither markup nor an escape."""
+@pytest.mark.parametrize("width", [80, 120, 160])
+async def test_a_terminal_gets_a_line_an_event(kafka: kafka.Given, prefix: str, tmp_path: Path, width: int) -> None:
+    """Cut, never wrapped; a wide one has the Moid. The type is coloured; a name is neither markup nor an escape."""
     ours, theirs = pty.openpty()
-    environ = _environ(kafka.bootstrap, prefix, TERM="xterm-256color", COLUMNS="160")
+    environ = _environ(kafka.bootstrap, prefix, TERM="xterm-256color", COLUMNS=str(width))
+    made = [event(1, "created", after=token(client_name="\x1b[31m[bold]x")), *events(range(2, 9))]
     async with feed(kafka.bootstrap, prefix) as writer:
-        await writer.write(event(1, "created", after=token(client_name="\x1b[31m[bold]x")))
+        await writer.write(*made)
         async with _started(environ, tmp_path, "--from-beginning", "--until-end", out=theirs) as process:
             await process.communicate()
     os.close(theirs)
     shown = os.read(ours, 65536).decode()
     os.close(ours)
 
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
     assert "\x1b[32mcreated" in shown
-    assert "\\u001b[31m[bold]x" in shown
-    assert "\x1b[31m" not in shown
+    assert "\\u001b[31m[bold]x"[: 7 if width == 80 else 12] in lines[0]
+    assert "\x1b[31m[" not in shown
+    assert (len(lines), max(map(len, lines)) <= width) == (len(made), True)
+    assert (made[0].moid in lines[0]) is (width > 80)
 
 
 async def test_who_writes_a_file_sees_how_far_it_is(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ async def test_from_beginning_relays_all_again(kafka: Given, prefix: str, tmp_pa
     ("options", "said"),
     [
         (["--format", "xml"], "'xml' is not one of 'json', 'ocsf', 'ecs'"),
-        (["--listen", "nowhere"], "'nowhere' is given, wanted host:port"),
+        (["--listen", "nowhere"], "'nowhere' is given, wanted host:port, such as 127.0.0.1:9465"),
         (["--listen", "192.0.2.1:9465"], "cannot be listened on"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -68,7 +69,8 @@ async def test_list_names_every_schema() -> None:
         "record": "intersight_streamer.v1.SnapshotReport",
         "topics": ["snapshots"],
     } in rows
-    assert text.stdout.splitlines()[1] == (
+    assert text.stdout.splitlines()[0] == "name\trecord\ttopics"
+    assert text.stdout.splitlines()[2] == (
         "oauth_token_event\tintersight_streamer.v1.OAuthTokenEvent\tcreated, modified, deleted, all"
     )
     assert "state_token\tintersight_streamer.v1.TokenRow\t-" in text.stdout
@@ -126,6 +128,7 @@ async def test_check_of_an_incompatible_subject(url: str) -> None:
     result = await call("check", url=url)
 
     assert [line.split("\t")[:3] for line in result.stdout.splitlines()] == [
+        ["verdict", "subject", "registry id"],
         ["new", "p.created-value", "-"],
         ["new", "p.modified-value", "-"],
         ["incompatible", "p.deleted-value", "-"],
@@ -193,13 +196,13 @@ async def test_check_of_an_id_that_is_another_schema() -> None:
 
 
 async def test_a_registry_cannot_write_to_the_terminal() -> None:
-    """What a registry says is printed as plain text: one line a subject, no control characters."""
+    """What a registry says is printed as plain text: one line a subject below the heading, no control characters."""
     async with serve(application(Mixed())) as url:
         async with Registry(RegistrySettings(url=url)) as registry:
             await registry.register("p.created-value", OTHERS)
         result = await call("check", url=url)
 
-    assert result.stdout.count("\n") == 4
+    assert result.stdout.count("\n") == 1 + 4
     assert r"version 1: \u001b[2J\nforged\t" in result.stdout
     assert all(cell.isprintable() for line in result.stdout.splitlines() for cell in line.split("\t"))
 
@@ -212,7 +215,7 @@ async def test_register_warns_of_another_level(url: str) -> None:
     result = await call("register", url=url)
 
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0] == "p.created-value\toauth_token_event\t1"
+    assert result.stdout.splitlines()[:2] == ["subject\tschema\tregistry id", "p.created-value\toauth_token_event\t1"]
     assert result.stderr.startswith("warning: subject p.created-value has the compatibility level BACKWARD")
 
 
@@ -262,24 +265,25 @@ async def test_a_process_ends_with_3_if_a_check_fails(url: str, tmp_path: Path) 
     out, err = await process.communicate()
 
     assert process.returncode == 3
-    assert out.decode().count("\n") == 4
+    assert out.decode().count("\n") == 1 + 4
     assert err.decode().splitlines()[0] == "streamer: 1 of 4 subjects cannot be used: p.created-value"
     assert err.decode().splitlines()[1].startswith("  hint: ")
 
 
 async def test_a_terminal_gets_a_table() -> None:
-    """On a terminal the rows stand in columns under their headings, and no name is cut short."""
+    """On a terminal the rows stand in columns under their headings, a line each, and no name is cut."""
     ours, theirs = pty.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         with os.fdopen(theirs, "wb") as screen:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "streamer", "schemas", "list"),
                 stdout=screen,
-                env={**os.environ, "TERM": "dumb", "COLUMNS": "100"},
+                env={**os.environ, "TERM": "xterm", "COLUMNS": "80"},
             )
             await process.wait()
         shown = terminal.read(65_536).decode()
 
-    assert shown.split()[:3] == ["Name", "Record", "Topics"]
+    assert re.sub(r"\x1b\[\d*m", "", shown).split()[:3] == ["name", "record", "topics"]
     assert "\t" not in shown
     assert all(name in shown for name in avsc.schema_names())
+    assert shown.count("\n") == 1 + len(avsc.schema_names())

@@ -106,6 +106,22 @@ def test_rules_are_written_and_named(tmp_path: Path) -> None:
     assert told.stdout.split() == [str(folder / name) for name in shipped]
 
 
+def test_an_edited_rule_is_not_replaced(tmp_path: Path) -> None:
+    """Nothing is written where a file says something else, which is named; `--force` replaces it."""
+    call("sigma", "--out", str(tmp_path))
+    rule = tmp_path / "silence.esql"
+    shipped, again = rule.read_bytes(), call("sigma", "--out", str(tmp_path))
+    rule.write_text("FROM mine")
+    refused, kept = call("sigma", "--out", str(tmp_path)), rule.read_text()
+    forced = call("sigma", "--out", str(tmp_path), "--force")
+
+    assert (again.exit_code, forced.exit_code, rule.read_bytes(), kept) == (0, 0, shipped, "FROM mine")
+    assert isinstance(refused.exception, Misconfigured)
+    assert str(refused.exception).endswith("say something else: silence.esql")
+    assert "--force" in refused.exception.hint
+    assert refused.stdout == ""
+
+
 def test_the_alert_on_silence_is_this_deployments(tmp_path: Path) -> None:
     """Its index, and three of its longest intervals."""
     configuration = tmp_path / "streamer.yaml"

@@ -98,15 +98,22 @@ def test_the_written_configuration_is_one(tmp_path: Path) -> None:
 
 
 def test_a_restart_keeps_credentials(tmp_path: Path) -> None:
-    """A simulator that starts again on the same folder has the same account and keys, so its callers go on."""
-    told = []
+    """A simulator that starts again on a folder has the same account and keys; that its tokens are others is said.
+
+    So its callers go on, and whoever watches it knows why deletions are held.
+    """
+    told, said = [], list[str]()
     for _ in range(2):
         with _simulate(tmp_path, "--output", "json", "--tokens", "1") as process:
             facts = json.loads(_first_line(process))
             assert _signed_get(facts, tmp_path).status_code == 200
             told.append({name: facts[name] for name in ("account", "api_keys", "oauth")})
+            said.append(_stopped(process, signal.SIGTERM)[1])
 
     assert told[0] == told[1]
+    assert said[0] == ""
+    assert f"streamer: {tmp_path / 'streamer.yaml'} of an earlier start is written anew" in said[1]
+    assert "has other tokens" in said[1]
 
 
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ async def test_it_lists_what_the_page_tells(here: Installation, tmp_path: Path) 
     assert list(ours) == list(theirs)
     assert {k: v for k, v in ours.items() if k not in moving} == {k: v for k, v in theirs.items() if k not in moving}
     assert 0 <= ours["age_s"] < 30
-    assert text.stdout.split("\t")[:2] == ["prod", theirs["owner"]]
+    heading, line = (line.split("\t") for line in text.stdout.splitlines())
+    assert (heading[:2], line[:2]) == (["source", "owner"], ["prod", theirs["owner"]])
     new, prod = both
     assert (new["source"], new["epoch"], new["tokens"], new["healthy"]) == ("new", None, None, False)
     assert (prod["source"], prod["owner"], prod["interval_s"], prod["healthy"]) == (

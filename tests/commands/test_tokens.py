@@ -146,7 +146,7 @@ async def test_every_page_is_read() -> None:
         limited = await call(environ, "--limit", "5")
         asked = served["prod"].replies["200"] - before
 
-    assert [line.split("\t")[0] for line in limited.stdout.splitlines()] == list(there.moids[:5])
+    assert [line.split("\t")[0] for line in limited.stdout.splitlines()] == ["moid", *there.moids[:5]]
     assert limited.stderr == "streamer: 5 of at least 2300 tokens (--limit)\n"
     assert asked <= 2
 
@@ -181,7 +181,7 @@ async def test_one_source_is_chosen_and_several_are_told_apart() -> None:
         assert len(await rows(environ, "--source", "eu", "--source", "us")) == 5
         assert len(await rows(environ, "--limit", "4")) == 4
         table = await call(environ)
-        assert [line.split("\t")[0] for line in table.stdout.splitlines()] == ["us"] * 3 + ["eu"] * 2
+        assert [line.split("\t")[0] for line in table.stdout.splitlines()] == ["source", *["us"] * 3, *["eu"] * 2]
         unknown = await call(environ, "--source", "asia")
 
     assert isinstance(unknown.exception, Misconfigured)

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from streamer.commands.tokens import command
+from streamer.commands.tokens import API_NAMES, command
 from streamer.demo.lies.wire import Html, Slow
 from streamer.errors import Misconfigured, StreamerError, Transient
 from streamer.invocation import Invocation
@@ -66,6 +66,18 @@ async def test_a_filter_that_the_api_refuses_is_wrong_usage() -> None:
     assert "unknown property Nobody" in str(error)
 
 
+async def test_the_names_that_help_gives_for_a_filter_are_the_apis() -> None:
+    """Each may be asked for, and `--help` has them all."""
+    environ: Environ = {}
+    asked = [f"{name} gt 2020-01-01T00:00:00Z" if name.endswith("Time") else f"{name} eq 'x'" for name in API_NAMES]
+    async with accounts(environ, prod=world(3, seed=22, hostile=False)):
+        helped = "".join((await call(environ, "--help")).stdout.split())
+        told = await call(environ, "--filter", " or ".join(asked))
+
+    assert told.exit_code == 0, told.exception
+    assert f"initsownnames:{','.join(API_NAMES)}." in helped
+
+
 async def test_a_wrong_credential_is_a_wrong_configuration() -> None:
     """Status 2 with the hint that the service gives, too; no secret is shown."""
     environ: Environ = {}
@@ -76,7 +88,8 @@ async def test_a_wrong_credential_is_a_wrong_configuration() -> None:
 
     assert isinstance(error, Misconfigured)
     assert "answered 401" in str(error)
-    assert error.hint.startswith("the credential is unknown, expired or revoked")
+    assert error.hint.startswith("the credential is unknown, expired or revoked, its key file is not that of its id")
+    assert "(request-target): " not in str(error)
     assert pem.splitlines()[1] not in str(error)
 
 

@@ -87,7 +87,7 @@ async def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Misconfigured, match="confluent-kafka") as caught:
         async with embedded_broker():
             pass
-    assert caught.value.hint == "pip install 'intersight-token-streamer[demo]'"
+    assert caught.value.hint == "in the folder of README: pip install -e '.[demo]'; or pip install confluent-kafka"
 
 
 async def test_a_child_that_ends_at_once_is_unready(monkeypatch: pytest.MonkeyPatch) -> None:

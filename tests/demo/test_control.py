@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -218,13 +219,16 @@ async def test_faults_wrap_around_each_other(credentials: Credentials, clock: Cl
 
 
 async def test_the_help_tells_how_to_ask(credentials: Credentials, clock: Clock) -> None:
-    """`GET /-/` names every request that is answered, and every act with what may be said with it."""
+    """`GET /-/` names every request that is answered, every act with what may be said with it, and one to copy."""
     simulator = _simulator(credentials, clock)
     async with served(simulator, clock) as client:
         told = (await client.get("/-/")).json()["help"]
         for request in told["requests"]:
             method, path = request.split(" ")
             assert (await client.request(method, path)).status_code != 404
+        example = re.search(r"such as (\{.+?\})", told["requests"]["POST /-/act"])
+        assert example is not None
+        assert (await client.post("/-/act", content=example[1])).status_code == 200
 
     assert {request.split(" ")[1] for request in told["requests"]} == {"/-/", *(f"/-/{n}" for n in ROUTES)}
     assert set(told["acts"]) == set(ACTS)

@@ -172,6 +172,17 @@ async def test_tls_trusts_whom_it_is_told_to(tmp_path: Path) -> None:
     assert "ca_file" in caught.value.hint
 
 
+async def test_tls_where_none_is_spoken_is_told_at_once() -> None:
+    """`https:` on a port of plain HTTP costs one try, and the hint names what to change."""
+    journal = Journal()
+    async with serve(Script(GOOD)) as url, client_of(url.replace("http:", "https:")) as client:
+        with pytest.raises(Rejected, match="WRONG_VERSION_NUMBER") as caught:
+            await _get(client, journal)
+
+    assert (caught.value.reason, journal.requests) == ("unavailable", 1)
+    assert caught.value.hint.startswith("no TLS is spoken there: let `url`")
+
+
 async def test_a_ca_file_is_for_its_host_only(tmp_path: Path) -> None:
     """A trusted certificate for another name is refused."""
     trust, pem = _server_trust(tmp_path)

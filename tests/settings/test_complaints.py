@@ -51,7 +51,12 @@ VALUES: list[tuple[str, Any, str]] = [
     ("sources", {"a": {}}, "sources: given a mapping, wanted a list"),
     ("kafka", [], "kafka: given a list, wanted keys with values"),
     ("kafka.bootstrap_servers", [], "kafka.bootstrap_servers: given a list, wanted something, not nothing"),
-    ("kafka.bootstrap_servers", ["a:1", "b"], "kafka.bootstrap_servers[1]: given 'b', wanted host:port"),
+    ("kafka.bootstrap_servers", ["a:1", "b"], "kafka.bootstrap_servers[1]: given 'b', wanted host:port, such as local"),
+    (
+        "kafka.bootstrap_servers",
+        ["b"],
+        "kafka.bootstrap_servers[0]: given 'b', wanted host:port, such as localhost:9092",
+    ),
     ("kafka.bootstrap_servers", ["a:1", "http://b:1"], "kafka.bootstrap_servers[1]: given 'http://b:1', wanted host"),
     ("kafka.topic_prefix", "a b", "kafka.topic_prefix: given 'a b', wanted a text of the form"),
     ("kafka.security_protocol", "TLS", "given 'TLS', wanted 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
@@ -62,7 +67,7 @@ VALUES: list[tuple[str, Any, str]] = [
     ("kafka.transaction.bytes", "16MB", "kafka.transaction.bytes: given '16MB', wanted a size such as 16MiB"),
     ("kafka.transaction.records", 1, "kafka.transaction.records: given 1, wanted at least 10"),
     ("registry.url", "registry:8081", "registry.url: given 'registry:8081', wanted a URL such as"),
-    ("http.listen", "9464", "http.listen: given '9464', wanted host:port"),
+    ("http.listen", "9464", "http.listen: given '9464', wanted host:port, such as 127.0.0.1:9464"),
     ("http.listen", "a:99999", "http.listen: given 'a:99999', wanted host:port"),
     ("http.listen", "::1:9464", "http.listen: given '::1:9464', wanted host:port"),
     ("http.hosts", ["http://a.example"], "http.hosts[0]: given 'http://a.example', wanted the name of a host alone"),
@@ -260,7 +265,7 @@ def test_a_secret_is_read_from_its_file_when_it_is_needed(tmp_path: Path) -> Non
     ("content", "said"), [(None, "No such file"), (b"\n", "is empty, wanted"), (b"\xff\xfe", "is not UTF-8 text")]
 )
 def test_a_secrets_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
-    """Absent, empty, binary: the error has the key and the path."""
+    """Absent, empty, binary: the error has the key and the path; of an absent one it is said what belongs there."""
     path = tmp_path / "secret"
     if content is not None:
         path.write_bytes(content)
@@ -268,6 +273,7 @@ def test_a_secrets_file_that_cannot_be_used_is_named(tmp_path: Path, content: by
         OAuth(client_id="c", client_secret_file=path).read()
     assert "client_secret_file: " in str(refused.value)
     assert str(path) in str(refused.value)
+    assert content is not None or "client_secret_file names the file with the client's secret" in refused.value.hint
 
 
 def test_a_masked_configuration_is_one_that_loads(tmp_path: Path) -> None:
