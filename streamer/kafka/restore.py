@@ -1,7 +1,8 @@
 """Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
 
 A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
-it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user.
+it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user: of a
+row only the version and the status are looked at, and that it is of the token of its key.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ async def restore(
     users: defaultdict[str, dict[str, UserRow]] = defaultdict(dict)
     key = b""
     try:
-        for count, key in enumerate(list(rows), 1):
-            value = rows.pop(key)  # a row is in memory once
-            if count % BREATH_ROWS == 0:
+        while rows:
+            key, value = rows.popitem()  # a row is in memory once
+            if len(rows) % BREATH_ROWS == 0:
                 await asyncio.sleep(0)
             source, kind, moid = _parted(key)
             if not kind:
