@@ -1,7 +1,8 @@
 """Reads one partition of `P.state` from its beginning to its end: all that a worker knows comes from here.
 
 A worker must call it only after it opened the partition's writer: a commit returns before read_committed readers see
-it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user.
+it, and only the next start of the same transactional id makes sure that they do. It decodes no token and no user: of a
+row only the version and the status are looked at, and that it is of the token of its key.
 
 Question: what if a row cannot be read? Choice: its source is damaged, with the row's key and what is wrong, and is not
 known until a person has repaired it; all others are. A key that names no source at all is nobody's: it is said, and
@@ -110,9 +111,9 @@ async def restore(connection: Connection, topic: str, partition: int, *, owned: 
     rows = await _rows(connection, at, owned=owned)
     found: defaultdict[str, _Found] = defaultdict(_Found)
     nobodys: list[bytes] = []
-    for count, key in enumerate(list(rows), 1):
-        value = rows.pop(key)  # a row is in memory once
-        if count % BREATH_ROWS == 0:
+    while rows:
+        key, value = rows.popitem()  # a row is in memory once
+        if len(rows) % BREATH_ROWS == 0:
             await asyncio.sleep(0)
         source, kind, moid = _parted(key)
         if source:
@@ -121,7 +122,7 @@ async def restore(connection: Connection, topic: str, partition: int, *, owned: 
             nobodys.append(key)
     if nobodys:
         hint = "another program writes to this topic: give every deployment its own kafka.topic_prefix"
-        told = {**at._asdict(), "rows": len(nobodys), "key": f"{nobodys[0]!r:.200}", "hint": hint}
+        told = {**at._asdict(), "rows": len(nobodys), "key": f"{nobodys[-1]!r:.200}", "hint": hint}
         say("state.foreign", level=log.WARNING, **told)
     return {source: one.restored() for source, one in found.items()}
 

@@ -91,10 +91,11 @@ def test_a_page_is_worth_what_the_state_holds() -> None:
     """Its bytes may be those of an earlier poll: each row that the state does not hold any more is new."""
     spellings, known = Spellings(), known_of(*_read(Known(), row("a"), row("b")).rows)
     _read(known, row("a"), row("b"), spellings=spellings)
-    moved = known.after({"b": None})
-    page = _read(moved, row("a"), row("b"), spellings=spellings)
+    renamed = known_of(*_read(Known(), row("a"), row("b", ClientName="z")).rows)
+    for moved in (known.after({"b": None}), renamed):
+        page = _read(moved, row("a"), row("b"), spellings=spellings)
 
-    assert (page.moids, [seen.token.moid for seen in page.rows]) == (("a", "b"), ["b"])
+        assert (page.moids, [seen.token.moid for seen in page.rows]) == (("a", "b"), ["b"])
 
 
 def test_a_page_with_anything_new_or_noisy_is_not_remembered() -> None:
