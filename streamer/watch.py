@@ -10,9 +10,8 @@ acts when it is heard within its hour.
 
 Question: when is the first poll of a source that was just given to us? Choice: an interval after its last accepted one,
 whoever made that, so that a rebalance changes nobody's schedule and asks no account twice; at once if that has passed.
-Rejected: at once in any case; with every worker that comes or goes all accounts would be asked together.
-
-What is overdue goes before what was not: see `pace`.
+What is overdue for longest goes first (`pace`). Rejected: at once in any case; with every worker that comes or goes
+all accounts would be asked together.
 
 Question: and after a turn that failed, or took longer than an interval? Choice: at once, then on the schedule it had.
 Rejected: a new schedule from there on; after an hour without Kafka all sources would go on together for ever.
