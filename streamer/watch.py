@@ -108,8 +108,8 @@ class Watch:
             async with self._stop.allows(0):
                 await self._obey()
                 look = await self._look(await held.enter_async_context(self._pace.places.one(self._kind)))
-            held_before = self._hold
             async with self._stop.allows(FINISH_S):
+                held_before = self._hold
                 report = await self._cycle.settle(look)
         self._tell(report, held_before)
 
