@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from streamer import avro
-from streamer.absence import moids_sha256
+from streamer.absence import is_discarded, moids_sha256
 from streamer.errors import Misconfigured, StreamerError
 from streamer.known import Known
 from streamer.state import Answer, SourceRow, SourceState, Status
@@ -133,6 +133,12 @@ class Held:
             "since": avro.rfc3339(self.since),
             "reason": self.reason,
         }
+
+
+def discarded(state: SourceState) -> int:
+    """How many tokens are missing whose deletion a person discarded: they are let alone for a while."""
+    row = state.row
+    return sum(is_discarded(row, token) for token in state.tokens.values()) if row else 0
 
 
 def held_moids(state: SourceState) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from streamer.judging.judgement import Look
 from streamer.log import say
 from streamer.pace import Crowded, Pace, Place, kind_of
 from streamer.report import Report
+from streamer.state import Hold
 from streamer.stop import Stop, Stopped
 
 FINISH_S: Final = 20.0  # after a request to stop, what is left of a snapshot may take this long to be written
@@ -111,8 +112,9 @@ class Watch:
                 await self._obey()
                 look = await self._look(await held.enter_async_context(self._pace.places.one(self._kind, self._due)))
             async with self._stop.allows(FINISH_S):
+                held_before = self._hold
                 report = await self._cycle.settle(look)
-        self._tell(report)
+        self._tell(report, held_before)
 
     async def _look(self, place: Place) -> Look:
         began = self._monotonic()
@@ -171,7 +173,13 @@ class Watch:
         for answer in answers:
             say("command.answered", source=source, outcome=answer.outcome, detail=answer.detail)
 
-    def _tell(self, report: Report) -> None:
+    @property
+    def _hold(self) -> Hold | None:
+        """What waits for a person, as the state has it."""
+        state = self._cycle.state
+        return state.row.hold if state and state.row else None
+
+    def _tell(self, report: Report, held_before: Hold | None) -> None:
         """One line for a poll that changed something, or whose reason to be rejected is a new one."""
         self._health.show(self._cycle.state)
         self._health.last_verdict, self._health.last_reason = report.verdict, report.reason
@@ -193,13 +201,12 @@ class Watch:
                 sequence=self._health.last_sequence,
                 baseline=report.baseline,
             )
-            self._tell_hold(report)
+            self._tell_hold(report, held_before)
         self._last_reason = report.reason
 
-    def _tell_hold(self, report: Report) -> None:
-        """One line for a hold that is a new one: a person is wanted."""
-        state = self._cycle.state
-        hold = state.row.hold if state and state.row else None
+    def _tell_hold(self, report: Report, before: Hold | None) -> None:
+        """One line for a hold that is a new one: a person is wanted; and for one that nobody has to decide any more."""
+        hold = self._hold
         if hold is not None and hold.hold_id != self._last_hold:
             say(
                 "deletions.held",
@@ -210,6 +217,8 @@ class Watch:
                 reason=hold.reason,
                 hint="see `streamer deletes list`; release or discard them",
             )
+        elif hold is None and before is not None and not before.released:
+            say("deletions.returned", source=report.source, hold_id=before.hold_id, held=before.count)
         self._last_hold = hold.hold_id if hold else None
 
     def _pause(self, error: Exception) -> float:

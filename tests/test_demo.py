@@ -81,11 +81,12 @@ def test_a_broken_streamer_turns_it_red(breakage: str, days: Mapping[str, subpro
 
 
 async def test_keep_running_goes_on_until_interrupted(tmp_path: Path) -> None:
-    """After the day life goes on; Ctrl-C ends it with status 0."""
-    demo = Process("demo", "--keep-running", folder=tmp_path, environ={})
+    """After the day life goes on; Ctrl-C ends it with status 0. A file that is named is not read, which is said."""
+    demo = Process("demo", "--keep-running", "-c", "nope.yaml", folder=tmp_path, environ={})
     try:
         await demo.start()
         await demo.says("until Ctrl-C")
+        assert "streamer: -c nope.yaml is not read: the demo needs no configuration" in demo.said()
         assert await demo.stop(signal.SIGINT) == 0
     finally:
         await demo.end()

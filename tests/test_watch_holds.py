@@ -15,7 +15,8 @@ from tests.watched import Paced, Watched
 
 
 async def test_a_hold_is_said_aloud_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A person is wanted, and need not be told every minute; the page shows it meanwhile."""
+    """A person is wanted, and need not be told every minute; the page shows it meanwhile. That all are back is said."""
+    caplog.set_level(logging.INFO)
     watched = Watched(Paced(5), Stage(policy=replace(POLICY, guard=Guard(0, 0, 0))))
     shown = iter([[token("a"), token("b")], [token("a")], [token("a")], [token("a"), token("b")], [token("b")]])
     watched.stage.account.on_list = lambda: watched.stage.account.show(next(shown))
@@ -23,8 +24,11 @@ async def test_a_hold_is_said_aloud_once(caplog: pytest.LogCaptureFixture) -> No
     await watched.watch.run()
 
     said = [one for one in caplog.records if one.getMessage().startswith("deletions.")]
-    assert [(one.getMessage(), one.levelname) for one in said] == [("deletions.held", "WARNING")] * 2
-    assert {one.__dict__["fields"]["reason"] for one in said} == {"threshold"}
+    held, returned = ("deletions.held", "WARNING"), ("deletions.returned", "INFO")
+    assert [(one.getMessage(), one.levelname) for one in said] == [held, returned, held]
+    told = [one.__dict__["fields"] for one in said]
+    assert told[0]["reason"] == told[2]["reason"] == "threshold"
+    assert told[1] == {"source": POLICY.source, "hold_id": told[0]["hold_id"], "held": 1}
     row = watched.stage.row
     assert row.hold is not None
     assert (watched.health.held, watched.health.hold_id) == (1, row.hold.hold_id)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from streamer.kafka.topics import Names
 from streamer.output import lines, table
 from streamer.output.printable import printable
 from streamer.output.table import Column
+from streamer.state import SourceState
 from streamer.wire.jsonform import rfc3339
 
 COLUMNS: Final = ("source", "hold_id", "count", "reason", "since")
@@ -79,11 +80,19 @@ Examples:
 def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
     """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
     settings = settings_of(invocation)
-    found = asyncio.run(_held(settings, connection_for(settings, LOOKING), source))[1]
+    states = asyncio.run(_states(settings, connection_for(settings, LOOKING), source))[1]
+    found = _held(states)
     if output == "json":
         click.echo(json.dumps([held.told() for held in found]))
     else:
         _show(found, Console())
+    for name, state in sorted(states.items()):
+        if count := control.discarded(state):
+            click.echo(
+                f"streamer: {name}: {count} discarded deletions are let alone, for seven days or until their tokens "
+                "expire or are seen again",
+                err=True,
+            )
 
 
 @command.command(
@@ -137,10 +146,10 @@ def discard(invocation: Invocation, *, hold: UUID, source: str | None, yes: bool
 # Reading...
 
 
-async def _held(
+async def _states(
     settings: Settings, connection: Connection, source: str | None, *, ordering: bool = False
-) -> tuple[Homes, list[Held]]:
-    """The holds of one source or of all, by source, and where commands about them go.
+) -> tuple[Homes, dict[str, SourceState]]:
+    """What is known of one source or of all, by source, and where commands about them go.
 
     Raises:
         Misconfigured: there is no such source; names those that there are.
@@ -154,8 +163,13 @@ async def _held(
             f"--source {source!r} is given; {names.state} knows {', '.join(sorted(found)) or 'no source yet'}",
             hint="a source is known once it was polled; check its name, and kafka.topic_prefix",
         )
-    holds = [Held.of(name, state) for name, state in found.items() if source in (None, name)]
-    return there, sorted((held for held in holds if held), key=lambda held: held.source)
+    return there, {name: state for name, state in found.items() if source in (None, name)}
+
+
+def _held(states: Mapping[str, SourceState]) -> list[Held]:
+    """The holds, by source."""
+    holds = [Held.of(name, state) for name, state in states.items()]
+    return sorted((held for held in holds if held), key=lambda held: held.source)
 
 
 # Ordering...
@@ -173,8 +187,8 @@ def _send(
 ) -> None:
     """Read, ask, send, wait, and say what became of it."""
     settings = settings_of(invocation)
-    there, found = asyncio.run(_held(settings, connection_for(settings, ORDERING), source, ordering=True))
-    held = _chosen(found, hold, expect)
+    there, states = asyncio.run(_states(settings, connection_for(settings, ORDERING), source, ordering=True))
+    held = _chosen(_held(states), hold, expect)
     if not yes and sys.stdin.isatty():
         _show([held], Console(stderr=True))
     ask(f"{action} these {len(held.moids)} deletions of {held.source}?", yes=yes)

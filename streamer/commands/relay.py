@@ -62,7 +62,11 @@ def address(_: click.Context, __: click.Parameter, value: str | None) -> str | N
     is_flag=True,
     help="A group without offsets begins with the oldest record even if P.FORMAT holds records.",
 )
-@click.option("--listen", callback=address, help="Serve /healthz and /readyz there, such as 127.0.0.1:9465.")
+@click.option(
+    "--listen",
+    callback=address,
+    help="Serve /healthz, /readyz and /metrics of the process there, such as 127.0.0.1:9465.",
+)
 @takes_config
 def command(invocation: Invocation, *, form: str, group: str | None, from_beginning: bool, listen: str | None) -> None:
     """Turn the event topics into P.json, P.ocsf or P.ecs, and P.snapshots into P.snapshots.json, until SIGTERM.

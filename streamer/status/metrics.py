@@ -58,7 +58,8 @@ class Metrics:
         """
         encode, content_type = choose_encoder(accept)
         registry = CollectorRegistry()
-        registry.register(_Taken(tuple(self._families()), self._process))
+        taken = tuple(family for family in self._families() if family.samples)  # a relay has no sources, nor theirs
+        registry.register(_Taken(taken, self._process))
         return await asyncio.to_thread(encode, registry), content_type
 
     def _families(self) -> Iterator[Metric]:

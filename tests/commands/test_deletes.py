@@ -100,6 +100,17 @@ async def test_a_row_of_another_hold_is_not_shown(bench: OnBroker, owner: Owner)
     assert (held["count"], held["moids"]) == (1, ["a"])
 
 
+async def test_what_was_discarded_is_told_beside(bench: OnBroker, owner: Owner) -> None:
+    """Nothing is held, and tokens that a person called back are not out of sight; standard output has only holds."""
+    assert owner.state.row is not None
+    await owner.write(replace(owner.state, row=replace(owner.state.row, hold=None)))
+    told = await call(bench, "list")
+
+    assert told.stdout == ""
+    assert told.stderr.startswith(f"streamer: nothing is held\nstreamer: {ONE}: 3 discarded deletions are let alone, ")
+    assert (await call(bench, "list", "--output", "json")).stdout == "[]\n"
+
+
 # release and discard...
 
 

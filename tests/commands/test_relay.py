@@ -62,7 +62,8 @@ async def test_it_relays_is_ready_and_stops(kafka: Given, prefix: str, tmp_path:
     assert shown(lines) == sorted(map(as_json, many(20)))
     assert [one.value for one in reports] == [report_as_json(report(1))]
     told = [line.split()[2] for line in said if "aiokafka" not in line]
-    assert set(told) <= {"http.listening", "relay.share", "relay.stopped", "relay.waiting"}, said
+    assert set(told) <= {"http.listening", "relay.passed", "relay.share", "relay.stopped", "relay.waiting"}, said
+    assert any(f"relay.passed topic={bench.names.of('json')} records=20" in line for line in said), said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -104,6 +104,14 @@ async def test_numbers_are_the_boards(board: Board) -> None:
     assert (sample["streamer_ready"][()], sample["streamer_build_info"].popitem()[1]) == (1, 1)
 
 
+async def test_who_has_no_sources_tells_nothing_of_them() -> None:
+    """As a relay: no family without a sample, only what every process of ours tells."""
+    text, _ = await Metrics(Board(), lambda: boards.NOW).exposition("")
+    named = {line.split()[2] for line in text.decode().splitlines() if line.startswith("# HELP streamer_")}
+
+    assert named == {"streamer_ready", "streamer_build_info"}
+
+
 async def test_counters_begin_at_nought(board: Board) -> None:
     """A series that begins with its first fence or slow restore would hide it from every `increase`."""
     fresh = board.tallies["fresh"]

@@ -27,7 +27,7 @@ from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership
 from streamer.kafka.relay import topics
 from streamer.kafka.relay.lane import Lane, Route
-from streamer.kafka.relay.told import Told
+from streamer.kafka.relay.told import PASSED_EVERY_S, Told
 from streamer.kafka.share import Share
 from streamer.log import say
 from streamer.siem.relay import Convert
@@ -76,6 +76,14 @@ async def relay(
     async with asyncio.TaskGroup() as group:
         for job in jobs:
             group.create_task(_Relay(connection, settings, job, told).run(stop))
+        group.create_task(_say_passed(told, stop))
+    told.say_passed()
+
+
+async def _say_passed(told: Told, stop: Stop) -> None:
+    while not stop.requested:
+        await stop.sleep(PASSED_EVERY_S)
+        told.say_passed()
 
 
 class _Relay:

@@ -194,6 +194,7 @@ class Lane:
     async def _commit(self, chunk: _Chunk) -> None:
         if chunk.outgoing:
             await self._writer.commit(chunk.outgoing, Offsets(self._route.group, chunk.next))
+            self._told.passed(made.topic for made in chunk.outgoing)
 
     async def _made(self, record: ConsumerRecord) -> Outgoing:
         """What a record becomes: always one record."""

@@ -1,14 +1,16 @@
 """What a relay says of itself: what it waits for, and what it could not pass on. It decides nothing.
 
-Normal operation is quiet. A lack is said once it lasts, and once a minute, however often it is met; only a fence is
-said at once. Dead letters are counted and said together, because a topic that somebody floods must not flood the log.
+Normal operation is quiet: once a minute what was passed on since. A lack is said once it lasts, and once a minute,
+however often it is met; only a fence is said at once. Dead letters are counted and said together, because a topic that
+somebody floods must not flood the log.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Final
 
 from streamer import log
@@ -20,6 +22,7 @@ from streamer.siem.relay import Origin, Undeliverable
 LASTS_S: Final = 1.0  # a broker that has yet to find out who keeps a group is no news
 REPEAT_S: Final = 60.0  # how often the same lack is said
 LETTERS_EVERY_S: Final = 10.0
+PASSED_EVERY_S: Final = 60.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 5.0  # asking is cheap, and silence is what we fight
 
@@ -37,6 +40,7 @@ class Told:
         self._monotonic = monotonic
         self._since: dict[str, float] = {}
         self._said_at: dict[str, float] = {}
+        self._passed = Counter[str]()
         self._letters = 0
         self._letters_said_at = -math.inf
 
@@ -61,6 +65,16 @@ class Told:
     def pause_s(self, failures: int) -> float:
         """How long to wait before the next try: it doubles with every failure in a row, half of it by chance."""
         return pause_s(failures, LONGEST_PAUSE_S, FIRST_PAUSE_S)
+
+    def passed(self, topics: Iterable[str]) -> None:
+        """Records were committed, each to one of these."""
+        self._passed.update(topics)
+
+    def say_passed(self) -> None:
+        """What was passed on since the last time."""
+        passed, self._passed = self._passed, Counter()
+        for topic, records in sorted(passed.items()):
+            say("relay.passed", topic=topic, records=records)
 
     def dead_letter(self, origin: Origin, fault: Undeliverable) -> None:
         """A record could not be passed on."""

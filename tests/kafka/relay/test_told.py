@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -74,6 +75,18 @@ def test_dead_letters_are_counted(hours: Hours, caplog: pytest.LogCaptureFixture
     lines = said(caplog, "relay.dead_letters")
     assert [line["count"] for line in lines] == [1, 910]
     assert lines[0] == {"count": 1, "last": "p.created-1@0", "reason": "undecodable", "detail": "why"}
+
+
+def test_what_was_passed_on_is_counted_by_topic(hours: Hours, caplog: pytest.LogCaptureFixture) -> None:
+    """Since the last time it was said, and nothing where nothing was."""
+    caplog.set_level(logging.INFO)
+    told = Told({}, hours)
+    told.passed(["p.json"] * 3 + ["p.dead-letter"])
+    told.passed(["p.json"])
+    for _ in range(2):
+        told.say_passed()
+
+    assert said(caplog, "relay.passed") == [{"topic": "p.dead-letter", "records": 1}, {"topic": "p.json", "records": 4}]
 
 
 def test_pauses_grow_up_to_a_limit() -> None:
