@@ -171,10 +171,7 @@ class Membership:
         while self._share is None or self._share.over.requested:
             await self._shared_out()
         share = self._share
-        with self._connection.reaching(f"see the topics of group {self._group}"):
-            async with asyncio.timeout(CALL_LIMIT_S):
-                missing = set(self._topics) - await self._consumer.topics()
-        if missing:
+        if await self._missing() and (missing := await self._missing(after_s=LOOK_S)):  # it may just have been made
             raise Unready(f"these topics do not exist any more: {', '.join(sorted(missing))}")
         return share
 
@@ -202,6 +199,13 @@ class Membership:
         with self._connection.reaching(f"ask for the offsets of group {self._group}"):
             async with asyncio.timeout(CALL_LIMIT_S):
                 return {at: await self._consumer.committed(at) for at in partitions}
+
+    async def _missing(self, after_s: float = 0.0) -> set[str]:
+        """Those of the topics that a broker does not know."""
+        await asyncio.sleep(after_s)
+        with self._connection.reaching(f"see the topics of group {self._group}"):
+            async with asyncio.timeout(CALL_LIMIT_S):
+                return set(self._topics).difference(await self._consumer.topics())
 
     async def _shared_out(self) -> None:
         """Until there is a share. A look lasts as long as others are waited for, so those are seen to beside it."""

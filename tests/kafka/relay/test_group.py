@@ -78,7 +78,7 @@ async def test_a_share_is_seen_when_it_is_given(kafka: Given, prefix: str, monke
     bench = Bench(kafka.bootstrap, prefix, partitions=4)
     await bench.make_inputs()
     async with asyncio.timeout(30), member(bench, *bench.names.events) as one:
-        alone = await one.share()
+        (alone,) = await shares([one], 4)
         alone.released.set()
 
     assert sorted(alone.lanes) == [0, 1, 2, 3]
