@@ -223,7 +223,7 @@ class Known(Mapping[str, TokenRow]):
     def others(self, seen: AbstractSet[str]) -> list[str]:
         """The Moids of all rows but those seen."""
         if isinstance(seen, Marked) and seen.known is self:
-            return list(compress(self, seen.marks.translate(_INVERTED))) if len(seen) < len(self) else []
+            return [_moid(row) for row in compress(self._rows, seen.marks.translate(_INVERTED))]
         return [moid for moid in self if moid not in seen]
 
 
