@@ -58,8 +58,7 @@ class Metrics:
         """
         encode, content_type = choose_encoder(accept)
         registry = CollectorRegistry()
-        taken = tuple(family for family in self._families() if family.samples)  # a relay has no sources, nor theirs
-        registry.register(_Taken(taken, self._process))
+        registry.register(_Taken(tuple(self._families()), self._process))
         return await asyncio.to_thread(encode, registry), content_type
 
     def _families(self) -> Iterator[Metric]:
@@ -70,9 +69,10 @@ class Metrics:
             (),
             [((), not self._board.missing)],
         )
-        yield from self._owned()
-        yield from self._counted()
-        yield from self._lasting()
+        if self._board.sources:  # a relay has none
+            yield from self._owned()
+            yield from self._counted()
+            yield from self._lasting()
 
     def _owned(self) -> Iterator[Metric]:
         """What only a source's owner knows."""
