@@ -30,7 +30,7 @@ async def test_the_first_steps_show_the_first_event(tmp_path: Path) -> None:
     """Services, simulator, service, follower, word for word but for the port: the follower shows a new token."""
     for fetch in (kafka.installed, registry.installed):
         installed(fetch)
-    (services,), (simulate,), (run,), (follow,) = first_steps()
+    (services,), (simulate,), (config, run, _), (follow,) = first_steps()
     environ = {"PYTHONPATH": str(ROOT)}
     async with AsyncExitStack() as opened:
 
@@ -46,10 +46,10 @@ async def test_the_first_steps_show_the_first_event(tmp_path: Path) -> None:
 
         platform = await started("services", services)
         await platform.says("export STREAMER_REGISTRY__URL", limit_s=200)
-        environ |= dict(EXPORT.findall(platform.said()))
+        environ |= dict(EXPORT.findall(f"{platform.said()}\n{config}"))
         simulator = await started("simulate", f"{simulate} --port 0")
         await simulator.says("Run against it")
-        service = await started("run", run)
+        service = await started("run", run.partition(" >")[0])
         await service.says("poll.accepted")
         follower = await started("follow", follow)
         await follower.says("is new")
