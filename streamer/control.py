@@ -138,7 +138,7 @@ class Held:
 def discarded(state: SourceState) -> int:
     """How many tokens are missing whose deletion a person discarded: they are let alone for a while."""
     row = state.row
-    return sum(is_discarded(row, token) for token in state.tokens.values()) if row else 0
+    return sum(is_discarded(row, token) for token in Known.of(state.tokens).absent().values()) if row else 0
 
 
 def held_moids(state: SourceState) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from streamer.kafka import members
 from streamer.kafka.connection import Connection
 from tests.chaos.fleet import SHARE, fleet
 from tests.installation import ACCEPTED, Around, installed
+from tests.kafka.stage import GATHERING
 from tests.services.kafka import Broker, Options
 
 LONG_S, SHORT_S = 35, 8
@@ -35,7 +36,7 @@ async def test_a_lone_worker_does_not_wait(broker: Broker, registry: Any, prefix
         await there.process.start()
         await there.process.says(ACCEPTED)
         group = await members.roster(Connection((broker.bootstrap,)), f"{prefix}-workers")
-        assert group.state == members.GATHERING
+        assert group.state == GATHERING
         await there.process.says(ACCEPTED, times=2)
         assert await there.process.stop() == 0
 

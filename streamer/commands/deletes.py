@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -189,9 +188,8 @@ def _send(
     settings = settings_of(invocation)
     there, states = asyncio.run(_states(settings, connection_for(settings, ORDERING), source, ordering=True))
     held = _chosen(_held(states), hold, expect)
-    if not yes and sys.stdin.isatty():
-        _show([held], Console(stderr=True))
-    ask(f"{action} these {len(held.moids)} deletions of {held.source}?", yes=yes)
+    question = f"{action} these {len(held.moids)} deletions of {held.source}?"
+    ask(question, yes=yes, show=lambda: _show([held], Console(stderr=True)))
     about = {"hold_id": held.hold_id, "expect": len(held.moids), "moids_sha256": held.moids_sha256}
     give(
         settings,

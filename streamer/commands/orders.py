@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -57,9 +58,12 @@ def connection_for(settings: Settings, doing: str) -> Connection:
     return Connection.of(settings.kafka, needed(doing, settings.kafka))
 
 
-def ask(question: str, *, yes: bool) -> None:
-    """On a terminal, whether it is meant; raises `Abort` if not."""
-    if not yes and sys.stdin.isatty() and not click.confirm(question, err=True):
+def ask(question: str, *, yes: bool, show: Callable[[], None] = lambda: None) -> None:
+    """On a terminal, `show` what it is about and ask whether it is meant; raises `Abort` if not."""
+    if yes or not sys.stdin.isatty():
+        return
+    show()
+    if not click.confirm(question, err=True):
         click.echo("streamer: nothing was sent", err=True)
         raise click.Abort
 

@@ -43,7 +43,8 @@ async def read_by_moid(reading: Reading, paging: Paging, clock: Callable[[], int
     pages, moids = reading.begin("keyset"), sha256()
     async with aclosing(walk(reading, paging, clock)) as walked:
         async for page in walked:
-            moids.update("\n".join((*[""] * (pages.rows > 0), *sorted(page.moids))).encode())
+            if page.moids:  # hashed as `absence.moids_sha256` does, without a list of all
+                moids.update(("\n" * bool(pages.rows) + "\n".join(sorted(page.moids))).encode())
             pages.take(page)
     return reading.snapshot(moids.hexdigest())
 

@@ -80,9 +80,8 @@ async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry:
         Unready: Kafka cannot do it now, such as while it has no controller.
     """
     cluster = await _metadata(admin, ())
-    if cluster["controller_id"] not in {
-        broker["node_id"] for broker in cluster["brokers"]
-    }:  # aiokafka would fall over it
+    nodes = {broker["node_id"] for broker in cluster["brokers"]}
+    if cluster["controller_id"] not in nodes:  # aiokafka would fall over that
         raise Unready("Kafka could not create topics yet: no broker is the controller", hint=NO_CONTROLLER)
     reply = await admin.create_topics(list(topics), CREATION_LIMIT_MS, validate_only=dry)
     if denied := [topic for topic, code, _ in reply.topic_errors if code in DENIED]:

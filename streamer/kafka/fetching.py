@@ -31,19 +31,15 @@ Pair = tuple[bytes | None, bytes | None]  # a record's key and value
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What one fetch brought: what the broker says is aborted, and batches as they stand in the log."""
+    """What one fetch brought: what the broker says is aborted, and batches as they stand in the log.
+
+    `behind` is the offset behind the last whole one.
+    """
 
     offset: int
+    behind: int
     aborted: Any
     batches: bytes
-
-    @property
-    def behind(self) -> int:
-        """The offset behind the last whole batch; nothing is unpacked for that."""
-        records, offset = MemoryRecords(self.batches), self.offset
-        while records.has_next():
-            offset = records.next_batch().next_offset
-        return offset
 
     def pairs(self, at: TopicPartition, *, check: bool) -> Iterator[Pair]:
         """The committed records; `check` the checksums."""
@@ -107,7 +103,16 @@ async def _fetch(client: AIOKafkaClient, at: TopicPartition, offset: int) -> Fet
     if code:
         raise for_code(code)(at.topic)
     aborted = more[2] if answer.API_VERSION >= _WITH_REPLICAS else more[-2]
-    fetched = Fetched(offset, aborted, more[-1])
-    if more[-1] and fetched.behind == offset:
+    batches = more[-1]
+    behind = _behind(batches, offset)
+    if batches and behind == offset:
         raise RecordTooLargeError(f"no fetch of {BYTES} bytes holds what stands at offset {offset}")
-    return fetched
+    return Fetched(offset, behind, aborted, batches)
+
+
+def _behind(batches: bytes, offset: int) -> int:
+    """Where the last whole batch ends, or `offset` if there is none; nothing is unpacked for that."""
+    records = MemoryRecords(batches)
+    while records.has_next():
+        offset = records.next_batch().next_offset
+    return offset

@@ -39,7 +39,6 @@ from streamer.kafka import administration, rights
 from streamer.kafka.connection import CLIENT_ID, Connection
 from streamer.kafka.rights import Denied
 
-GATHERING: Final = "PreparingRebalance"  # the group waits until all it knows have come or are given up
 OK: Final = 0
 NO_GROUP: Final = 69  # Kafka says so of one that is not there yet, or not any more
 NOT_YET: Final = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)

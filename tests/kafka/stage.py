@@ -33,6 +33,7 @@ PIN = next(
     if line.startswith("aiokafka==")
 )
 ANSWER_LIMIT_S = 30.0
+GATHERING = "PreparingRebalance"  # a group that waits until all it knows have come or are given up, as Kafka says it
 
 W = TypeVar("W", bound=Writer)
 

@@ -14,11 +14,11 @@ import pytest
 from streamer.kafka import members
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership
-from streamer.kafka.members import GATHERING, client_id, is_gone, roster, show_out
+from streamer.kafka.members import client_id, is_gone, roster, show_out
 from streamer.kafka.share import Share
 from streamer.stop import Stop
 from tests.kafka.relay.stage import Bench
-from tests.kafka.stage import make
+from tests.kafka.stage import GATHERING, make
 from tests.services.jvm import die_with_parent
 from tests.services.kafka import Given
 
