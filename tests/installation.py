@@ -60,11 +60,17 @@ class Installation:
         self.simulator = simulator
         self.process = process
 
-    async def quiet(self) -> None:
-        """Let nothing happen any more, not even an expiry, and wait until the running service has polled that twice."""
+    async def quiet(self, *sources: str) -> None:
+        """Let nothing happen any more, not even an expiry, and wait until each source was polled twice after that.
+
+        Args:
+            sources: their names; none: whichever there is.
+        """
         self.life.settle()
-        seen = self.process.said().count(ACCEPTED)
-        await self.process.says(ACCEPTED, seen + 2)
+        lines = [f"{ACCEPTED} source={name} " for name in sources] or [ACCEPTED]
+        seen = [self.process.said().count(line) for line in lines]
+        for line, count in zip(lines, seen, strict=True):
+            await self.process.says(line, count + 2)
 
     async def verdict(self) -> list[str]:
         """Every promise that was broken; call it when all is quiet."""

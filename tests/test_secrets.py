@@ -28,6 +28,7 @@ OTHER = "An0ther/pl4nted+secret"  # wrong, and no less somebody's
 LONG = 32  # letters of a PEM's line that are secret by themselves
 RELAY = ("relay", "--format", "json")
 LOOKED_AWAY = "sources (registry)"  # says what it does not know, and shows the rest
+SOURCES = ("prod", "second", "third")
 PATHS = ("/", "/metrics", "/sources", "/readyz", "/healthz", "/nowhere")
 
 
@@ -170,7 +171,7 @@ async def _lived(here: Installation, environ: Mapping[str, str]) -> dict[str, by
     here.process = _again(here, environ)
     await here.process.start()
     await here.process.says(ACCEPTED, 9)
-    here.life.settle()
+    await here.quiet(*SOURCES)  # or `verify` waits to see what stands
     await here.process.says(" debug ")
     url = re.findall(r"url=(\S+)", here.process.said())[0]
     async with httpx.AsyncClient(base_url=url) as client:
