@@ -89,13 +89,15 @@ def sigma(invocation: Invocation, *, out: Path, force: bool) -> None:
     """Write the detections into a folder and print their names; rules that were edited there are not replaced.
 
     They are Sigma rules over ECS events, a pySigma pipeline for Splunk, the same in KQL for Sentinel's tables, in
-    YARA-L what the backend of Google SecOps cannot convert, and the alert on a silent feed, which Sigma cannot say, as
-    SPL, ES|QL and KQL with this deployment's index and interval.
+    YARA-L what the backend of Google SecOps cannot convert, the correlations as searches of Elasticsearch and
+    OpenSearch with this deployment's indices, and the alert on a silent feed, which Sigma cannot say, as SPL, ES|QL,
+    KQL and such a search, with its interval.
     """
     settings = invocation.settings(reader=True)
-    index = Deployment.of(settings).index("snapshots")
+    index = Deployment.of(settings).index
     interval_s = max((source.interval for source in settings.sources), default=DEFAULT_INTERVAL_S)
-    rules = {out / name: text for name, text in detections.rules(index=index, interval_s=interval_s).items()}
+    texts = detections.rules(events=index("ecs"), reports=index("snapshots"), interval_s=interval_s)
+    rules = {out / name: text for name, text in texts.items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         differing = [path.name for path, text in rules.items() if path.exists() and path.read_bytes() != text.encode()]

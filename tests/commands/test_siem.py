@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from streamer.commands.siem import command
 from streamer.errors import Misconfigured
 from streamer.invocation import Invocation
-from streamer.siem import detections
 from streamer.siem.pipelines.catalogue import PIPELINES
+from tests.siem import hunting
 from tests.siem.renderings import calls, deployment
 
 NAMES = (*PIPELINES, "sigma")
@@ -101,7 +101,7 @@ def test_rules_are_written_and_named(tmp_path: Path) -> None:
     told = call("sigma", "--out", str(folder))
 
     assert told.exit_code == 0
-    shipped = detections.rules(index="cisco.intersight.oauth-token.snapshots", interval_s=60)
+    shipped = hunting.shipped()
     assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == dict(shipped)
     assert told.stdout.split() == [str(folder / name) for name in shipped]
 
@@ -122,8 +122,8 @@ def test_an_edited_rule_is_not_replaced(tmp_path: Path) -> None:
     assert refused.stdout == ""
 
 
-def test_the_alert_on_silence_is_this_deployments(tmp_path: Path) -> None:
-    """Its index, and three of its longest intervals."""
+def test_searches_and_the_alert_on_silence_are_this_deployments(tmp_path: Path) -> None:
+    """Its indices, and three of its longest intervals."""
     configuration = tmp_path / "streamer.yaml"
     key = "api_key: {id: a/u/k, file: key.pem}"
     configuration.write_text(
@@ -133,9 +133,12 @@ def test_the_alert_on_silence_is_this_deployments(tmp_path: Path) -> None:
     told = call("sigma", "--out", str(tmp_path / "rules"), "-c", str(configuration))
 
     assert told.exit_code == 0, told.stderr
-    text = (tmp_path / "rules" / "silence.esql").read_text(encoding="utf-8")
-    assert "FROM sim.tokens.snapshots\n" in text
-    assert "silent_s > 900\n" in text
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "rules").iterdir()}
+    assert "FROM sim.tokens.snapshots\n" in texts["silence.esql"]
+    assert "silent_s > 900\n" in texts["silence.esql"]
+    assert '"now-900s"' in texts["silence.lucene.json"]
+    assert '"indices": ["sim.tokens.snapshots"]' in texts["03_outlived_expiry.lucene.json"]
+    assert '"sim.tokens.ecs*"]' in texts["04_burst_for_one_user.lucene.json"]
 
 
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:

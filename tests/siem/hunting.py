@@ -28,7 +28,8 @@ Line = Mapping[str, Any]
 
 def shipped() -> Mapping[str, str]:
     """All files, of a deployment with the usual names and an interval of a minute."""
-    return detections.rules(index="cisco.intersight.oauth-token.snapshots", interval_s=60)
+    prefix = "cisco.intersight.oauth-token"
+    return detections.rules(events=f"{prefix}.ecs", reports=f"{prefix}.snapshots", interval_s=60)
 
 
 def sources() -> dict[str, str]:

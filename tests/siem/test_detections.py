@@ -58,7 +58,7 @@ def test_the_fourteen_are_there() -> None:
     beside = {name for name in hunting.shipped() if not name[0].isdigit()}
 
     assert numbers == [f"{number:02}" for number in range(1, 14)]
-    assert beside == {"silence.spl", "silence.esql", "silence.kql", "splunk-pipeline.yaml"}
+    assert beside == {*(f"silence.{of}" for of in ("spl", "esql", "kql", "lucene.json")), "splunk-pipeline.yaml"}
 
 
 @pytest.fixture(scope="module", name="_attack")

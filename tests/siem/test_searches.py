@@ -1,4 +1,4 @@
-"""The searches that are no Sigma rules: silence and loss, in SPL, ES|QL and KQL, over what the cycle wrote."""
+"""The searches that are no Sigma rules: silence and loss, in SPL, ES|QL, KQL and Lucene, over what the cycle wrote."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 from sigma.backends.elasticsearch import ESQLBackend
 
 from streamer import avro
+from streamer.siem.detections import LUCENE
 from streamer.siem.forms import FORMS
 from streamer.siem.pipelines.otel import REPORTS, SOURCETYPES
 from tests.services.kusto import Engine
-from tests.siem import esql, hunting, searching, workspace
+from tests.siem import esql, hunting, lucene, searching, workspace
 from tests.siem.scenes import MINUTE, later, login
 from tests.siem.test_readme_siem import SECTION
 from tests.truth.model import INTERVAL_MS, Play, playing
@@ -57,6 +58,10 @@ def _silence(request: pytest.FixtureRequest) -> Silence:
         if name.endswith(".kql"):
             query = workspace.at(SHIPPED[name], now_ms)
             return [row["source"] for row in workspace.found(request.getfixturevalue("kql"), query, [], reports)]
+        if name.endswith(LUCENE):
+            engine = request.getfixturevalue("engine")
+            lucene.stored(engine, [], reports)
+            return lucene.told(engine, "silence", now_ms)
         if name.endswith(".spl"):
             return [row["intersight_source"] for row in searching.by_spl(SHIPPED[name], reports, now_ms, REPORTS)]
         query = SILENT_ESQL if name == "README" else SHIPPED[name]
@@ -65,7 +70,7 @@ def _silence(request: pytest.FixtureRequest) -> Silence:
     return silence
 
 
-SEARCHES: Final = ("silence.spl", "silence.esql", "silence.kql", "README")
+SEARCHES: Final = ("silence.spl", "silence.esql", "silence.kql", f"silence{LUCENE}", "README")
 
 
 # Silence ...
@@ -99,7 +104,7 @@ async def test_polls_that_are_not_believed_are_silence_too(silence: Silence, nam
         assert (row["last_verdict"], row["last_reason"]) == ("rejected", "short_page")
 
 
-@pytest.mark.parametrize("name", SEARCHES[:3])
+@pytest.mark.parametrize("name", SEARCHES[:-1])
 async def test_a_source_that_was_never_read_is_silent(silence: Silence, name: str) -> None:
     """From the first report on: there is no accepted poll to count from."""
 

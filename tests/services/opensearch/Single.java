@@ -4,13 +4,14 @@ import org.opensearch.analysis.common.CommonAnalysisPlugin;
 import org.opensearch.common.settings.Settings;
 import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
+import org.opensearch.painless.PainlessPlugin;
 import org.opensearch.transport.Netty4Plugin;
 
 /** One node of OpenSearch in this process: given its folder, its address, the port of its REST face, and another port. */
 public final class Single extends Node {
     private Single(Settings settings) {
         super(InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "single"),
-            List.of(Netty4Plugin.class, CommonAnalysisPlugin.class), false);
+            List.of(Netty4Plugin.class, CommonAnalysisPlugin.class, PainlessPlugin.class), false);
     }
 
     public static void main(String[] given) throws Exception {

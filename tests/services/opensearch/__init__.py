@@ -26,6 +26,7 @@ JARS: Final = {
     "org.opensearch:opensearch": OPENSEARCH,
     "org.opensearch.plugin:transport-netty4-client": OPENSEARCH,
     "org.opensearch.plugin:analysis-common": OPENSEARCH,
+    "org.opensearch.plugin:lang-painless": OPENSEARCH,  # the language of conditions over what was counted
     "org.apache.logging.log4j:log4j-core": "2.25.4",  # it asks for more than the interface that it declares
 }
 PROGRAM: Final = Path(__file__).parent / "Single.java"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.installation import Around
-from tests.services import connect, flink, jvm, opensearch, processor
+from tests.services import connect, flink, jvm, processor
 from tests.services import kafka as broker
 from tests.siem.collectors.recorded import Recorded, record
 
@@ -22,7 +22,6 @@ FETCHED = {
     "test_splunk_sink.py": connect.installed,
     "test_flink_sql.py": flink.installed,
     "test_go.py": processor.installed,
-    "test_opensearch.py": opensearch.installed,
 }
 
 collect_ignore = [name for name, variable in ASKED_FOR.items() if not os.environ.get(variable)]
