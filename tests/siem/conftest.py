@@ -40,13 +40,15 @@ def _kql() -> Iterator[kusto.Engine]:
 
 @pytest.fixture(name="engine", scope="session")
 def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[opensearch.OpenSearch]:
-    """A node with the template of the deployment whose names are the usual ones, and ECS as Elastic types it."""
+    """A node with the templates of the deployment whose names are the usual ones, and ECS as Elastic types it."""
     wanted.installed(opensearch.installed)
     node = opensearch.OpenSearch(tmp_path_factory.mktemp("opensearch"))
     try:
         node.start()
-        node.ask("PUT", "/_index_template/ours", json.loads(elasticsearch_template.render(DEPLOYMENTS["plain"])))
-        node.ask("PUT", "/_index_template/ecs", lucene.ecs_template())
+        for form in elasticsearch_template.FORMS:
+            template = elasticsearch_template.render(DEPLOYMENTS["plain"], form)
+            node.ask("PUT", f"/_index_template/{form}", json.loads(template))
+        node.ask("PUT", "/_index_template/stream", lucene.ecs_template())
         yield node
     finally:
         node.stop()

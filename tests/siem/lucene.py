@@ -20,6 +20,7 @@ from tests.siem.published import ECS
 
 LATE_S: Final = 300  # what comes so late is found all the same
 TYPES: Final = {"object": None, "flattened": "flat_object"}  # what ECS calls otherwise; None: left to its documents
+ECS_INDEX: Final = "cisco.intersight.oauth-token.ecs"  # of what writes to no data stream
 REPORTS: Final = "cisco.intersight.oauth-token.snapshots"
 SHARDS: Final = 3  # of the events: what is counted lies in all of them
 SEARCHES: Final[dict[str, Any]] = {  # by the stem of the file's name
@@ -39,13 +40,19 @@ def ecs_template() -> dict[str, Any]:
     return {"index_patterns": [DATA_STREAM], "priority": 500, "template": template}
 
 
-def stored(engine: OpenSearch, events: Iterable[Mapping[str, Any]], reports: Iterable[Mapping[str, Any]] = ()) -> None:
+def stored(
+    engine: OpenSearch,
+    events: Iterable[Mapping[str, Any]],
+    reports: Iterable[Mapping[str, Any]] = (),
+    index: str = DATA_STREAM,
+) -> None:
     """These lines are all that there is, each a document of its own, also one that came twice."""
-    for index, lines in ((DATA_STREAM, events), (REPORTS, reports)):
-        engine.ask("DELETE", f"/{index}?ignore_unavailable=true")
-        engine.ask("PUT", f"/{index}")
+    engine.ask("DELETE", f"/{DATA_STREAM},{ECS_INDEX},{REPORTS}?ignore_unavailable=true")
+    for name, lines in ((index, events), (REPORTS, reports)):
         if documents := [(str(number), line) for number, line in enumerate(lines)]:
-            engine.write(index, documents)
+            engine.write(name, documents)
+        else:
+            engine.ask("PUT", f"/{name}")
 
 
 def told(engine: OpenSearch, name: str, now_ms: int) -> list[str]:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from streamer.siem.forms import FORMS
 from streamer.siem.pipelines.catalogue import PIPELINES
 from streamer.wire import avsc
+from tests.golden.siem.cases import CASES
+from tests.siem.published import ECS, OURS
 from tests.siem.renderings import SCRAM, deployment
 from tests.siem.test_pipelines_values import EVENT_CASES, LARGEST_EVENT, REPORT_CASES, SCHEMAS, rendering
 
@@ -39,6 +42,20 @@ def test_every_field_has_a_type(case: Any) -> None:
     mapping = flat(rendering("elasticsearch-template")["template"]["mappings"]["properties"])
 
     assert paths(json.loads(case.json)) <= set(mapping)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_field_of_ecs_has_its_type(name: str) -> None:
+    """Instants and addresses are what the published list says; of our own fields, all that the schema has are typed."""
+    mapping = flat(rendering("elasticsearch-template", form="ecs")["template"]["mappings"]["properties"])
+    found = paths(json.loads(FORMS["ecs"](CASES[name])))
+    listed = {field: of["type"] for field, of in ECS["fields"].items() if of["type"] in {"date", "ip"}}
+    ours = {field for field in found if field.startswith(OURS)}
+
+    assert {field: mapping.get(field, {}).get("type") for field in found & listed.keys()} == {
+        field: listed[field] for field in found & listed.keys()
+    }
+    assert ours - mapping.keys() <= {f"{OURS}login_elsewhere", f"{OURS}expiration_moved_s"}
 
 
 def test_types_are_what_searches_need() -> None:
@@ -81,6 +98,15 @@ def test_every_index_has_the_template() -> None:
         written |= set(rendering("kafka-connect-elasticsearch", kafka)["config"]["topics"].split(","))
 
     assert written <= set(patterns)
+
+
+def test_every_index_of_ecs_has_the_template() -> None:
+    """So is that of the ECS form, but for the data stream, which Elastic's own template is for."""
+    patterns = rendering("elasticsearch-template", form="ecs")["index_patterns"]
+    written = {options["index"] for _, options in rendering("logstash", to="opensearch", form="ecs")["output"]}
+    written |= {one["index"] for one in rendering("fluent-bit", form="ecs")["pipeline"]["outputs"]}
+
+    assert {index for index in written if not index.endswith(".snapshots")} == set(patterns)
 
 
 @pytest.mark.parametrize(("value_format", "instant"), [("confluent", "TIMESTAMP(3)"), ("json", "TIMESTAMP_LTZ(3)")])

@@ -81,7 +81,10 @@ PIPELINES: Final[Mapping[str, Pipeline]] = {
     ),
     "flink-sql": Pipeline(flink_sql.render, "Flink SQL: tables of events and reports.", "tables.sql"),
     "elasticsearch-template": Pipeline(
-        elasticsearch_template.render, "Index template for Elasticsearch and OpenSearch.", "template.json"
+        elasticsearch_template.render,
+        "Index template for Elasticsearch and OpenSearch.",
+        "template.json",
+        forms=elasticsearch_template.FORMS,
     ),
     "sentinel-table": Pipeline(
         sentinel_table.render,

@@ -14,7 +14,7 @@ from streamer.siem.pipelines.filebeat import DATA_STREAM
 from tests.golden.siem.cases import CASES
 from tests.services.opensearch import OpenSearch
 from tests.siem import hunting
-from tests.siem.lucene import LATE_S, REPORTS, beneath, converted, every_s, stored, told
+from tests.siem.lucene import ECS_INDEX, LATE_S, REPORTS, beneath, converted, every_s, stored, told
 from tests.siem.scenes import EXTRA, RULES, Recording, record
 from tests.siem.searching import ms
 
@@ -74,18 +74,19 @@ def test_a_value_that_does_not_fit_costs_no_document(engine: OpenSearch, field: 
 # The rules ...
 
 
-def hits(engine: OpenSearch, rule: SigmaRule, scene: Recording) -> list[dict[str, Any]]:
+def hits(engine: OpenSearch, rule: SigmaRule, scene: Recording, index: str = ECS_INDEX) -> list[dict[str, Any]]:
     """What the rule, as the published backend converts it, finds among a scene's lines."""
-    stored(engine, scene.events, scene.reports)
-    index = REPORTS if rule.logsource.service == "intersight.oauth_token_snapshots" else DATA_STREAM
-    return engine.found(index, {"query_string": {"query": converted(rule)}})
+    stored(engine, scene.events, scene.reports, index)
+    of_reports = rule.logsource.service == "intersight.oauth_token_snapshots"
+    return engine.found(REPORTS if of_reports else index, {"query_string": {"query": converted(rule)}})
 
 
 @pytest.mark.parametrize("title", RULE)
 async def test_a_rule_fires_as_a_lucene_query_and_only_on_its_scene(engine: OpenSearch, title: str) -> None:
-    """Converted, it finds in a real index what it was written for, and nothing where that is missed by little."""
-    assert hits(engine, RULE[title], await record(RULES[title].fires))
-    assert not hits(engine, RULE[title], await record(RULES[title].silent))
+    """Converted, it finds what it was written for, not what misses that by little: in our types and Elastic's."""
+    for index in (ECS_INDEX, DATA_STREAM):
+        assert hits(engine, RULE[title], await record(RULES[title].fires), index)
+        assert not hits(engine, RULE[title], await record(RULES[title].silent), index)
 
 
 @pytest.mark.parametrize("title", EXTRA)
@@ -133,6 +134,14 @@ async def test_the_scene_of_a_correlation_is_told_and_nearly_the_same_is_not(eng
 
     assert len(alerted(engine, name, scene.events, scene.reports)) == 1
     assert not alerted(engine, name, quiet.events * 2, quiet.reports * 2)
+
+
+@pytest.mark.parametrize("name", CORRELATIONS)
+async def test_a_plain_index_of_ecs_will_do(engine: OpenSearch, name: str) -> None:
+    """With our template: where there is no data stream, as in OpenSearch."""
+    lines = await matched(engine, name)
+
+    assert len(told(engine, name, time_of(lines[-1]) + 1)) == 1
 
 
 @pytest.mark.parametrize("name", CORRELATIONS)
