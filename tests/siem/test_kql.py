@@ -5,6 +5,7 @@ Each is read by Microsoft's own reader, which knows the tables' columns and type
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sigma.correlations import SigmaCorrelationType
 from tests.golden.cases import CASES
 from tests.services import kusto, wanted
 from tests.siem import hunting, shapes, workspace
+from tests.siem.lucene import LATE_S
 from tests.siem.scenes import EXTRA, HOUR, RULES, Act, lifetime, record
 from tests.siem.searching import ms
 from tests.siem.test_searches import LOST_KQL, TWICE_KQL
@@ -70,6 +72,16 @@ def test_its_window_and_number_are_those_of_the_sigma_rule(name: str) -> None:
 
     assert f"+ {rule.timespan.spec}))" in text
     assert rule.type in ORDERED or f" >= {rule.condition.count}\n" in text
+
+
+@pytest.mark.parametrize("name", CORRELATIONS)
+def test_it_is_run_over_its_window_and_what_came_late(name: str) -> None:
+    """What the run before could not know yet is in one of its windows whole."""
+    found = re.search(r"^// .*Run it every (\d+) minutes over the last (\d+)\.$", SHIPPED[f"{name}.kql"], re.MULTILINE)
+
+    assert found
+    every, over = (int(minutes) * 60 for minutes in found.groups())
+    assert over >= CORRELATIONS[name].timespan.seconds + every + LATE_S
 
 
 @pytest.mark.parametrize("title", EXTRA)
