@@ -16,6 +16,7 @@ takes half a millisecond.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,7 +37,7 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
 
     Args:
         app: any ASGI application; its lifespan events are not sent, it must set `Date` itself if it wants one.
-        host: an IPv4 address or name of this machine.
+        host: an address or name of this machine; a name means its IPv4 address.
         port: 0 for a free one.
 
     Raises:
@@ -62,7 +63,7 @@ async def serve(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
     try:
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     finally:
         await server.shutdown(sockets=[listener])
 
@@ -80,9 +81,12 @@ async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -
     try:
         url = await opened.enter_async_context(serve(app, host=host, port=port))
     except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
         raise Misconfigured(
             f"{named} {where} is given and cannot be listened on: {error}",
-            hint="another streamer may run here; give another port, or 0 for a free one",
+            hint="another streamer may run here; give another port, or 0 for a free one"
+            if taken
+            else "give an address of this machine, such as 127.0.0.1, and a port that this user may use",
         ) from error
     say("http.listening", url=url)
     return url
@@ -90,7 +94,8 @@ async def listen(opened: AsyncExitStack, app: ASGIApp, where: str, named: str) -
 
 def _listener(host: str, port: int) -> socket.socket:
     """A bound socket: the port is known before the first request, and a taken one raises here."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
