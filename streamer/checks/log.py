@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
 from streamer.config import KafkaSettings
+from streamer.errors import Misconfigured
 from streamer.kafka import probe, rights
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
@@ -97,11 +98,17 @@ class KafkaChecks:
         return Answer(f"to {len(there)} topics, proven without a record")
 
     async def _read(self) -> Answer:
-        there = [topic for topic in (self._names.state, self._names.control) if topic in self._found]
+        names = self._names
+        there = [topic for topic in (names.state, names.control, names.snapshots) if topic in self._found]
         if not there:
             return Answer("no topic is there yet", UNPROVEN, "check again once `streamer run` has made them")
         for topic in there:
-            await probe.readable(self._connection, topic)
+            try:
+                await probe.readable(self._connection, topic)
+            except Misconfigured as error:
+                if topic != names.snapshots:
+                    raise
+                return Answer(f"{error}; a state that was lost would look like one that begins", WARNING, error.hint)
         return Answer(f"{', '.join(there)} may be read")
 
     async def _ids(self) -> Answer:

@@ -105,15 +105,34 @@ async def test_one_right_after_another(guarded: Broker, prefix: str, topics: tup
 @pytest.mark.parametrize("create", [False, True])
 async def test_it_needs_what_run_needs_and_ids_of_its_own(guarded: Broker, tmp_path: Path, *, create: bool) -> None:
     """As README says, and no other right: the command itself finds no fault, whether the topics are there or not."""
-    deployment = Deployment(guarded, f"t-{uuid.uuid4().hex[:12]}", create=create)
-    await deployment.prepare("run")
-    own = Right(rights.WRITE, rights.TRANSACTIONS, f"{deployment.prefix}.check-", beginning=True)
-    with granted(guarded, USER, [*deployment.needs("run"), own]):
-        async with deployment.process("check", tmp_path) as process:
-            ended = await status(process)
-            said = process.said()
-    remove_topics(guarded.bootstrap, deployment.prefix)
+    ended, said = await checked(Deployment(guarded, f"t-{uuid.uuid4().hex[:12]}", create=create), tmp_path)
 
     assert ended == 0, said
     assert not any(line.startswith(("failed", "not tried")) for line in said.splitlines()), said
     assert "lacks" not in said
+
+
+async def test_reports_that_may_not_be_read_are_a_loss(guarded: Broker, tmp_path: Path, prefix: str) -> None:
+    """The service can do without, so it is no failure; what goes with it is said, and how the right is granted."""
+    reports = Right(rights.READ, rights.TOPIC, f"{prefix}.snapshots")
+    ended, said = await checked(Deployment(guarded, prefix), tmp_path, reports)
+
+    assert ended == 0, said
+    (line,) = [line for line in said.splitlines() if "right to read" in line]
+    assert line.startswith("warning")
+    assert f"User:{USER} lacks Read on topic {prefix}.snapshots" in line
+    assert "a state that was lost would look like one that begins" in line
+    assert reports.granted_by(f"User:{USER}", guarded.at("SASL_PLAINTEXT")) in said
+
+
+async def checked(deployment: Deployment, folder: Path, lacking: Right | None = None) -> tuple[int, str]:
+    """How the command ends, and what it says, with the rights that README gives it but for one."""
+    await deployment.prepare("run")
+    own = Right(rights.WRITE, rights.TRANSACTIONS, f"{deployment.prefix}.check-", beginning=True)
+    given = [right for right in (*deployment.needs("run"), own) if right != lacking]
+    with granted(deployment.broker, USER, given):
+        async with deployment.process("check", folder) as process:
+            ended = await status(process)
+            said = process.said()
+    remove_topics(deployment.broker.bootstrap, deployment.prefix)
+    return ended, said
