@@ -7,8 +7,10 @@ unproven, with how to look it up.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Final
 
-from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
+from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured
 from streamer.kafka import probe, rights
@@ -19,6 +21,7 @@ from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names, survey
 
 EDGE = "kafka"
+HINT: Final = "check kafka.bootstrap_servers, and what the brokers log"
 
 
 class KafkaChecks:
@@ -38,11 +41,11 @@ class KafkaChecks:
 
     async def offline(self) -> None:
         """What needs no network: certificates and passwords."""
-        await self._checks.ask(EDGE, "credential", self._credential)
+        await self._checks.ask(EDGE, "credential", self._credential, hint=UNREADABLE)
 
     async def online(self) -> None:
         """All else, after `offline`."""
-        ask = self._checks.ask
+        ask = partial(self._checks.ask, hint=HINT)
         await ask(EDGE, "connection", self._reach, needs=["credential"])
         await ask(EDGE, "topics", self._topics, needs=["connection"])
         await ask(EDGE, "transactions", self._begin, needs=["connection"])
