@@ -74,7 +74,8 @@ CONTENT_TYPES: Final = {
 _NULL: Final = b"\x00"  # the index of null in ["null", X]
 _SOME: Final = b"\x02"  # the index of X
 _FRAME: Final = struct.Struct(">bI")  # Confluent's: a zero byte, then the schema's id
-_UNREADABLE: Final = (EOFError, ValueError, LookupError, OverflowError)  # what fastavro raises
+_UNREADABLE: Final = (EOFError, ValueError, LookupError, OverflowError, RecursionError)  # what fastavro raises
+_NO_SCHEMA: Final = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -315,7 +316,7 @@ def _resolution(name: str, text: str) -> tuple[Any, Any]:
     ours = _PARSED[name]
     try:
         writer = _parsed(json.loads(text))
-    except (ValueError, LookupError, TypeError, AttributeError, fastavro.schema.SchemaParseException) as error:
+    except (*_NO_SCHEMA, fastavro.schema.SchemaParseException) as error:
         raise Misconfigured(f"the schema that {name} was written with is not Avro: {error!r:.200}") from error
     return (writer, None) if writer == ours else (writer, ours)
 

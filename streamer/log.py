@@ -29,6 +29,7 @@ WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
 
 QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a second for as long as a broker is away
+REPEATS: Final = frozenset({"aiokafka", "uvicorn"})  # uvicorn for every request that is none
 LASTS_S: Final = 2 * QUIET_S  # without a word of it, and it is over
 PASSING: Final = frozenset({"NotLeaderForPartitionError"})  # of a topic just made, or a leader just lost: asked again
 REMEMBERED: Final = 1_000  # kinds of lines a `Calm` keeps in mind before it forgets those that are over
@@ -82,7 +83,7 @@ def setup(level: str, format: str, stream: Writes | None = None) -> None:  # noq
 
 
 class Calm(logging.Filter):
-    """Lets a line of aiokafka through once in 10 s; the next one like it that passes tells how many did not.
+    """Lets a line of a library that repeats itself through once in 10 s; the next one like it tells how many did not.
 
     Lines are alike that say the same of any broker, topic or partition, for the same kind of cause: a cluster of many
     brokers is no noisier than one, and a new cause is heard at once; but for what heals by itself (`PASSING`), which is
@@ -90,7 +91,7 @@ class Calm(logging.Filter):
 
     Args:
         clock: monotonic seconds.
-        least: the level from which on aiokafka is heard.
+        least: the level from which on those libraries are heard.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, least: int = logging.NOTSET) -> None:
@@ -101,7 +102,7 @@ class Calm(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be printed."""
-        if record.name.partition(".")[0] != "aiokafka":
+        if record.name.partition(".")[0] not in REPEATS:
             return True
         if record.levelno < self._least or getattr(record, "gathered", False):
             return False

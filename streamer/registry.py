@@ -301,7 +301,7 @@ def same_layout(one: str, other: str) -> bool:
     """
     try:
         return bool(_layout(json.loads(one), "") == _layout(json.loads(other), ""))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
 
 

@@ -111,7 +111,7 @@ class RegistryHttp:
     def _json(self, reply: httpx.Response) -> Any:
         try:
             return reply.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self.strange(reply.text) from error
 
     def strange(self, body: Any) -> Misconfigured:
@@ -144,11 +144,12 @@ def _refusal(reply: httpx.Response) -> tuple[int | None, str]:
     """Code and message of an error, in one line; of a reply that is not the registry's, what it says."""
     try:
         body = reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or not body.get("message"):
         return None, " ".join(reply.text.split())[:200] or reply.reason_phrase
-    return body.get("error_code"), " ".join(str(body["message"]).split())
+    code = body.get("error_code")
+    return code if isinstance(code, int) else None, " ".join(str(body["message"]).split())
 
 
 class _Credentials(httpx.Auth):

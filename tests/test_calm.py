@@ -1,4 +1,4 @@
-"""Lines of the Kafka client that repeat themselves are kept back by kind, and counted."""
+"""Lines of libraries that repeat themselves are kept back by kind, and counted."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def test_an_identical_line_of_aiokafka_passes_once_in_ten_seconds() -> None:
             passed.append((clock.now, getattr(line, "fields", None)))
 
     assert passed == [(0.0, None), (10.0, {"repeated": 99}), (20.0, {"repeated": 99})]
+
+
+def test_what_is_no_request_does_not_fill_the_log() -> None:
+    """Whoever can reach the port may send as many as they like: it is said once in 10 s."""
+    calm = Calm(Clock())
+    said = [record("Invalid HTTP request received.", name="uvicorn.error", level=logging.WARNING) for _ in range(50)]
+
+    assert [calm.filter(line) for line in said] == [True] + 49 * [False]
 
 
 def test_other_lines_pass() -> None:

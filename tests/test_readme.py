@@ -21,11 +21,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 CALLS = [
-    line
+    line.removeprefix("$ ")
     for language, block in BLOCKS
-    if language == "sh"
     for line in block.splitlines()
-    if line.startswith("streamer ")
+    if line.startswith({"sh": "streamer ", "console": "$ streamer "}.get(language, "\n"))
 ]
 EVERY = dict(cli.every())
 EXAMPLES = [

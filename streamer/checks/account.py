@@ -8,13 +8,18 @@ what is lost. Rejected: to fail on them; whoever decided so would get no start u
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
+from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
 from streamer.config import SourceSettings
 from streamer.errors import ApiError
 from streamer.intersight.client import Client
 from streamer.intersight.probe import FORBIDDEN, Probe
 from streamer.intersight.source import client_of
+
+UNREACHED: Final = "can its `url` be reached from here, or does it want a `proxy` or a `ca_file`?"
+STRANGE: Final = "what answers at `url` is out of order, or no Intersight: ask whoever runs it, or what stands between"
 
 
 class AccountChecks:
@@ -35,13 +40,13 @@ class AccountChecks:
 
     async def offline(self) -> None:
         """What needs no network: the credential, the authorities, the proxy."""
-        await self._checks.ask(self._settings.name, "credential", self._credential)
+        await self._checks.ask(self._settings.name, "credential", self._credential, hint=UNREADABLE)
 
     async def online(self) -> None:
         """All else, after `offline`."""
-        edge, ask = self._settings.name, self._checks.ask
+        edge, ask = self._settings.name, partial(self._checks.ask, hint=STRANGE)
         try:
-            await ask(edge, "connection", self._connection, needs=["credential"])
+            await ask(edge, "connection", self._connection, needs=["credential"], hint=UNREACHED)
             await ask(edge, "authentication", self._authentication, needs=["connection"])
             await ask(edge, "clock", self._clocks, needs=["connection"])
             await ask(edge, "tokens", self._tokens, needs=["authentication"])

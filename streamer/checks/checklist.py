@@ -17,6 +17,7 @@ WARNING: Final = "warning"  # the service can live with it
 UNPROVEN: Final = "unproven"  # it cannot be found out without harm
 FAILED: Final = "failed"
 NOT_TRIED: Final = "not tried"
+UNREADABLE: Final = "change the keys that are named, or put there what they name"
 UNMET: Final = frozenset({FAILED, NOT_TRIED})
 
 
@@ -74,6 +75,7 @@ class Checklist:
         name: str,
         question: Callable[[], Awaitable[Answer]],
         *,
+        hint: str,
         needs: Sequence[str] = (),
         softly: str = "",
     ) -> bool:
@@ -83,6 +85,7 @@ class Checklist:
             edge: such as `kafka` or `prod-us`.
             name: of the question; one of the edge.
             question: answers, or raises an error of ours.
+            hint: what to change where neither the answer nor the error knows better.
             needs: names of questions of the same edge.
             softly: what a failure means where the service can live with it: then it is only a warning.
         """
@@ -97,7 +100,8 @@ class Checklist:
             if softly:
                 answer = Answer(f"{softly}: {error}", WARNING, error.hint)
         took_ms = round((self._monotonic() - began) * 1000)
-        return self._noted(Line(edge, name, answer.outcome, answer.detail, answer.hint, took_ms))
+        told = answer.hint or ("" if answer.outcome == OK else hint)
+        return self._noted(Line(edge, name, answer.outcome, answer.detail, told, took_ms))
 
     def outcome(self, edge: str, name: str) -> str:
         """What became of a question."""

@@ -7,9 +7,12 @@ unproven, with how to look it up.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Final
 
-from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
+from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
 from streamer.config import KafkaSettings
+from streamer.errors import Misconfigured
 from streamer.kafka import probe, rights
 from streamer.kafka.administration import Found
 from streamer.kafka.connection import Connection
@@ -18,6 +21,7 @@ from streamer.kafka.rights import needed
 from streamer.kafka.topics import Names, survey
 
 EDGE = "kafka"
+HINT: Final = "check kafka.bootstrap_servers, and what the brokers log"
 
 
 class KafkaChecks:
@@ -37,11 +41,11 @@ class KafkaChecks:
 
     async def offline(self) -> None:
         """What needs no network: certificates and passwords."""
-        await self._checks.ask(EDGE, "credential", self._credential)
+        await self._checks.ask(EDGE, "credential", self._credential, hint=UNREADABLE)
 
     async def online(self) -> None:
         """All else, after `offline`."""
-        ask = self._checks.ask
+        ask = partial(self._checks.ask, hint=HINT)
         await ask(EDGE, "connection", self._reach, needs=["credential"])
         await ask(EDGE, "topics", self._topics, needs=["connection"])
         await ask(EDGE, "transactions", self._begin, needs=["connection"])
@@ -97,11 +101,17 @@ class KafkaChecks:
         return Answer(f"to {len(there)} topics, proven without a record")
 
     async def _read(self) -> Answer:
-        there = [topic for topic in (self._names.state, self._names.control) if topic in self._found]
+        names = self._names
+        there = [topic for topic in (names.state, names.control, names.snapshots) if topic in self._found]
         if not there:
             return Answer("no topic is there yet", UNPROVEN, "check again once `streamer run` has made them")
         for topic in there:
-            await probe.readable(self._connection, topic)
+            try:
+                await probe.readable(self._connection, topic)
+            except Misconfigured as error:
+                if topic != names.snapshots:
+                    raise
+                return Answer(f"{error}; a state that was lost would look like one that begins", WARNING, error.hint)
         return Answer(f"{', '.join(there)} may be read")
 
     async def _ids(self) -> Answer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from streamer.checks.checklist import FAILED, UNPROVEN, WARNING, Answer, Checklist
+from functools import partial
+from typing import Final
+
+from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
 from streamer.config import Settings
 from streamer.registry import Registry, subjects_of
 from streamer.wire.compatibility import FAILING, Finding, compared
 
 EDGE = "registry"
+HINT: Final = "check registry.url, and what answers there"
 
 
 class RegistryChecks:
@@ -26,16 +30,17 @@ class RegistryChecks:
 
     async def offline(self) -> None:
         """What needs no network: certificates and credentials."""
-        await self._checks.ask(EDGE, "credential", self._credential)
+        await self._checks.ask(EDGE, "credential", self._credential, hint=UNREADABLE)
 
     async def online(self) -> None:
         """All else, after `offline`."""
         if not self._wanted:
             return
+        ask = partial(self._checks.ask, hint=HINT)
         try:
-            await self._checks.ask(EDGE, "connection", self._connection, needs=["credential"])
-            await self._checks.ask(EDGE, "schemas", self._schemas, needs=["connection"])
-            await self._checks.ask(EDGE, "right to register", self._right, needs=["schemas"])
+            await ask(EDGE, "connection", self._connection, needs=["credential"])
+            await ask(EDGE, "schemas", self._schemas, needs=["connection"])
+            await ask(EDGE, "right to register", self._right, needs=["schemas"])
         finally:
             if self._registry is not None:
                 await self._registry.__aexit__(None, None, None)

@@ -32,6 +32,7 @@ Examples:
   streamer check --offline -c /etc/streamer.yaml
 """
 COLOURS: Final = {OK: "green", WARNING: "yellow", UNPROVEN: "cyan", FAILED: "bold red", NOT_TRIED: "dim"}
+KEYS: Final = "change what is named, in the file or where the variable is set; README lists every key"
 WIDEST: Final = max(map(len, COLOURS))
 
 
@@ -64,9 +65,10 @@ async def _check(invocation: Invocation, checks: Checklist, *, offline: bool) ->
     async def configuration() -> Answer:
         read.append(invocation.settings())
         log.setup("error", read[0].log.format)  # what a client only logs stands in its line
-        return Answer(f"{len(read[0].sources)} sources, topics {read[0].kafka.topic_prefix}.*")
+        count = len(read[0].sources)
+        return Answer(f"{count} source{'s' if count > 1 else ''}, topics {read[0].kafka.topic_prefix}.*")
 
-    if not await checks.ask("configuration", "keys and values", configuration):
+    if not await checks.ask("configuration", "keys and values", configuration, hint=KEYS):
         return
     (settings,) = read
     edges: list[Edge] = [AccountChecks(checks, source, utc_ms) for source in settings.sources]

@@ -119,6 +119,7 @@ async def test_a_broker_that_fails_or_cannot_be_reached(
     async with half_behind(owned_broker, registry, prefix, tmp_path) as scene:
         lives = [worker.running.pid for worker in scene.here.workers]
         for act in (silent, reset, lost, killed, paused) * ROUNDS if ROUNDS > 1 else (silent, reset, killed, paused):
+            print(act.__name__)
             await act(scene)
             await scene.here.recovers()
             broken = await scene.here.verdict()

@@ -26,7 +26,7 @@ async def killed(here: Fleet, chance: random.Random) -> None:
     victim = chance.choice(here.workers)
     await asyncio.sleep(chance.uniform(0, 1))
     await victim.kill()
-    await here.polls(1)
+    await here.recovers()
     await victim.start()
     await victim.says(ACCEPTED)
 
@@ -40,7 +40,7 @@ async def frozen(here: Fleet, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0, 0.2))
         victim.running.send_signal(signal.SIGSTOP)
     before = len(victim.said())
-    await here.polls(1)
+    await here.recovers()
     victim.running.send_signal(signal.SIGCONT)
     await is_back(victim, before)
     assert await here.aborted() > 0
@@ -52,6 +52,7 @@ async def rolled(here: Fleet, _: random.Random) -> None:
         assert await worker.stop() == 0, worker.said()[-3000:]
         await worker.start()
         await worker.says(SHARE)
+    await here.recovers()
 
 
 async def churned(here: Fleet, chance: random.Random) -> None:
@@ -63,16 +64,20 @@ async def churned(here: Fleet, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0.8, 1.2))
     for worker in here.workers:
         assert worker.said().count(SHARE) > TURNS
-    await here.polls(1)
+    await here.recovers()
 
 
 @pytest.mark.timeout(120 + 120 * ROUNDS)
 async def test_workers_share_sources(kafka: Any, registry: Any, prefix: str, tmp_path: Path) -> None:
-    """After each act every token's last event equals the API, ids are unique, sequences gapless, reports tile."""
+    """After each act every token's last event equals the API, ids are unique, sequences gapless, reports tile.
+
+    How long it took until every source was polled again is printed.
+    """
     chance = random.Random(SEED)
     async with fleet(Around.of(kafka, registry, prefix), tmp_path, workers=3) as here:
         await here.starts()
         for act in (frozen, killed, rolled, churned) * ROUNDS:
+            print(act.__name__)
             await act(here, chance)
             broken = await here.verdict()
             assert broken == [], f"after {act.__name__}"

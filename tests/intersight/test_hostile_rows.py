@@ -13,6 +13,7 @@ from streamer.errors import Rejected
 from streamer.intersight.canonical import ARRAYS, EXTRAS, LONGEST, Canonical, canonical
 from streamer.intersight.rows import read_row
 from streamer.tokens import Extra, Token
+from tests.fuzz.spoiling import DEEP
 from tests.intersight.stage import ACCOUNT, row
 from tests.intersight.test_canonical import FULL
 
@@ -172,5 +173,5 @@ def test_a_row_without_a_moid_rejects_the_poll(body: str) -> None:
 def test_a_row_nested_without_end_rejects_the_poll(name: str) -> None:
     """What exceeds the parser's depth is an error of the poll, not of the process, wherever it stands."""
     with pytest.raises(Rejected) as caught:
-        canonical(b'{"Moid": "a", "' + name.encode() + b'": ' + b"[" * 5000 + b"]" * 5000 + b"}")
+        canonical(b'{"Moid": "a", "' + name.encode() + b'": ' + b"[" * DEEP + b"]" * DEEP + b"}")
     assert caught.value.reason == "not_json"

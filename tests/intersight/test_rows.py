@@ -14,6 +14,7 @@ from streamer.intersight.rows import Page, read_page, read_row
 from streamer.known import Known
 from streamer.tokens import Sighting, Token
 from tests.builders import known_of
+from tests.fuzz.spoiling import DEEP
 from tests.intersight.stage import listed, row
 
 ROWS = [row(moid, ClientName=f"client {moid}") for moid in ("a", "b", "c")]
@@ -146,7 +147,7 @@ BAD_PAGES: dict[str, tuple[bytes, str]] = {
     "only NaN": (b"NaN", "not_a_list"),
     "two bodies": (listed(ROWS) * 2, "not_json"),
     "nested without end": (b'{"Results":' + b"[" * 100_000, "not_json"),
-    "nested too deep": (listed([row("a")]).replace(b'"a"', b"[" * 5000 + b"]" * 5000), "not_json"),
+    "nested too deep": (listed([row("a")]).replace(b'"a"', b"[" * DEEP + b"]" * DEEP), "not_json"),
     "UTF-16": (listed(ROWS).decode().encode("utf-16"), "not_json"),
     "null": (b"null", "not_a_list"),
     "a bare array": (json.dumps(ROWS).encode(), "not_a_list"),

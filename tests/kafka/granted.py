@@ -44,6 +44,7 @@ OPERATIONS = {
     rights.CONFIGS: AclOperation.DESCRIBE_CONFIGS,
 }
 CALLS: Mapping[str, tuple[str, ...]] = {
+    "check": ("check",),
     "follow": ("follow", "--output", "ndjson", "--from-beginning", "--until-end", "--group", GROUP),
     "relay": ("relay", "--format", FORM),
     "verify": ("verify",),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
@@ -12,10 +14,13 @@ from confluent_kafka.admin import AclOperation, ResourceType
 from streamer.checks.checklist import Checklist, Line
 from streamer.checks.log import KafkaChecks
 from streamer.config import KafkaSettings
+from streamer.kafka import rights
 from streamer.kafka.connection import Connection
+from streamer.kafka.rights import Right
 from streamer.kafka.topics import Names, ensure
+from tests.kafka.granted import USER, Deployment, granted, status
 from tests.kafka.stage import alice, let_alice, seen_within
-from tests.services.kafka import Broker
+from tests.services.kafka import Broker, remove_topics
 from tests.services.reader import ends
 
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
@@ -95,3 +100,39 @@ async def test_one_right_after_another(guarded: Broker, prefix: str, topics: tup
         ("group", "unproven"),
     ]
     assert await asyncio.to_thread(ends, guarded.bootstrap, topics, "read_uncommitted") == before
+
+
+@pytest.mark.parametrize("create", [False, True])
+async def test_it_needs_what_run_needs_and_ids_of_its_own(guarded: Broker, tmp_path: Path, *, create: bool) -> None:
+    """As README says, and no other right: the command itself finds no fault, whether the topics are there or not."""
+    ended, said = await checked(Deployment(guarded, f"t-{uuid.uuid4().hex[:12]}", create=create), tmp_path)
+
+    assert ended == 0, said
+    assert not any(line.startswith(("failed", "not tried")) for line in said.splitlines()), said
+    assert "lacks" not in said
+
+
+async def test_reports_that_may_not_be_read_are_a_loss(guarded: Broker, tmp_path: Path, prefix: str) -> None:
+    """The service can do without, so it is no failure; what goes with it is said, and how the right is granted."""
+    reports = Right(rights.READ, rights.TOPIC, f"{prefix}.snapshots")
+    ended, said = await checked(Deployment(guarded, prefix), tmp_path, reports)
+
+    assert ended == 0, said
+    (line,) = [line for line in said.splitlines() if "right to read" in line]
+    assert line.startswith("warning")
+    assert f"User:{USER} lacks Read on topic {prefix}.snapshots" in line
+    assert "a state that was lost would look like one that begins" in line
+    assert reports.granted_by(f"User:{USER}", guarded.at("SASL_PLAINTEXT")) in said
+
+
+async def checked(deployment: Deployment, folder: Path, lacking: Right | None = None) -> tuple[int, str]:
+    """How the command ends, and what it says, with the rights that README gives it but for one."""
+    await deployment.prepare("run")
+    own = Right(rights.WRITE, rights.TRANSACTIONS, f"{deployment.prefix}.check-", beginning=True)
+    given = [right for right in (*deployment.needs("run"), own) if right != lacking]
+    with granted(deployment.broker, USER, given):
+        async with deployment.process("check", folder) as process:
+            ended = await status(process)
+            said = process.said()
+    remove_topics(deployment.broker.bootstrap, deployment.prefix)
+    return ended, said

@@ -46,7 +46,7 @@ def _restores(le: str) -> str:
 
 AGE, INTERVAL = 'streamer_snapshot_age_seconds{source="a"}', 'streamer_interval_seconds{source="a"}'
 CASES = {
-    "StreamerDown": Case({"other": "1x30"}, {"streamer_ready": "0x30"}, source=None),
+    "StreamerDown": Case({'streamer_ready{job="relay"}': "1x30"}, {"streamer_ready": "0x30"}, source=None),
     "StreamerNotReady": Case({"streamer_ready": "0x30"}, {"streamer_ready": "1x30"}, source=None),
     "StreamerSourceStale": Case({AGE: "181x30", INTERVAL: "60x30"}, {AGE: "180x30", INTERVAL: "60x30"}),
     "StreamerPollsRejected": Case(
