@@ -22,6 +22,7 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import closing
 from tempfile import TemporaryFile
 from urllib.parse import unquote_plus
 
@@ -44,7 +45,7 @@ class Rendered:
     """Rows as JSON in a file that has no name; any stretch of them can be read."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
-        self._file = TemporaryFile()  # noqa: SIM115 - it goes with us
+        self._file = TemporaryFile()  # noqa: SIM115 - see `close`
         self._starts = array("Q", (0,))
         for row in rows:
             self._starts.append(self._starts[-1] + self._file.write(msgspec.json.encode(row) + b","))
@@ -54,6 +55,10 @@ class Rendered:
         """The rows from the first on, at most so many, with commas between them."""
         start, end = self._starts[first], self._starts[min(first + number, len(self._starts) - 1)]
         return os.pread(self._file.fileno(), max(0, end - start - 1), start)
+
+    def close(self) -> None:
+        """Take the file away."""
+        self._file.close()
 
 
 class Rows:
@@ -72,8 +77,13 @@ class Rows:
         found = self._rendered.pop(name, None) or Rendered(self._shown(name))
         self._rendered[name] = found  # the last of them now
         if len(self._rendered) > KEPT:
-            del self._rendered[next(iter(self._rendered))]
+            self._rendered.pop(next(iter(self._rendered))).close()
         return found
+
+    def close(self) -> None:
+        """Take the files away."""
+        for rendered in self._rendered.values():
+            rendered.close()
 
     def _shown(self, name: str) -> Iterator[Row]:
         if name.startswith("noise-"):
@@ -145,10 +155,11 @@ class Site(asyncio.Protocol):
 
 async def main(number: int) -> None:
     """Serve until nobody reads our output any more, or we are ended."""
-    rows, shown = Rows(number), {"name": "plain"}
-    server = await asyncio.get_running_loop().create_server(lambda: Site(rows, shown), "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    with closing(Rows(number)) as rows:
+        shown = {"name": "plain"}
+        server = await asyncio.get_running_loop().create_server(lambda: Site(rows, shown), "127.0.0.1", 0)
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

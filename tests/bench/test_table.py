@@ -31,6 +31,8 @@ ROWS = {  # of the table, by its part: what is done, and by whom
     | {("restore", LIBRDKAFKA), ("restore", "streamer")},
 }
 
+SLOPE = ((1_000, 9.0), (10_000, 4.0), (20_000, 8.0))  # tokens, and what the control costs each
+
 
 def test_every_part_of_the_table_has_its_rows_here() -> None:
     """A new part is tried here too."""
@@ -67,6 +69,15 @@ def test_the_growth_run_tells_the_slope(monkeypatch: pytest.MonkeyPatch, capsys:
 
     assert {figure.tokens for figure in found} == {5, 10}
     assert told == [[*task.split(), *way.split()] for task in GROWTH for way in OF_A_POLL]
+
+
+def test_the_slope_is_that_from_ten_thousand_to_the_most() -> None:
+    """CPU of the most tokens divided by that of ten thousand, and the ratio to the control likewise."""
+    few, many, most = ([Figure("poll", "floor", n, of), Figure("poll", "us", n, 3 * of, None, 3.0)] for n, of in SLOPE)
+    memory = [Figure("memory", "in the end", 20_000, bytes=900)]
+    told = [" ".join(line.split()) for line in bench.slopes([*few, *many, *most, *memory])]
+
+    assert told == ["poll floor 20000 : 10000 CPU 2.00", "poll us 20000 : 10000 CPU 2.00, ratio 1.00"]
 
 
 def test_two_runs_are_set_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
