@@ -15,7 +15,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Top
 
 from streamer.kafka.restore import restore
 from tests.bench.measure import Figure, Way, interleaved
-from tests.bench.polls import POLICY, SOURCE, Service, Shown, changing
+from tests.bench.plain_log import PlainLog
+from tests.bench.polls import MODELS, POLICY, SOURCE, Service, Shown, changing
+from tests.bench.ways import client
 from tests.builders import FORM
 from tests.kafka.bench import OnBroker
 from tests.services import kafka
@@ -53,11 +55,13 @@ async def log(on: OnBroker, shown: Shown, rounds: int) -> AsyncIterator[list[Fig
         shown.show(next(variants))
 
     shown.show("plain")
-    async with service.source:
+    async with service.source, client(shown.url) as http:
         await service.cycle.prepare()
-        yield await interleaved("baseline, committed", {"streamer": service.turn}, shown.tokens, 1)
-        ours = {"streamer": changing(service)}
-        yield await interleaved("100 % changed, committed", ours, shown.tokens, rounds, before=change)
+        plain = PlainLog(http, on.bootstrap, on.prefix)
+        beside: dict[str, Way] = {"plain way": plain.turn} if shown.tokens <= MODELS else {}
+        yield await interleaved("baseline, committed", {**beside, "streamer": service.turn}, shown.tokens, 1)
+        ways: dict[str, Way] = {**beside, "streamer": changing(service)}
+        yield await interleaved("100 % changed, committed", ways, shown.tokens, rounds, before=change)
         yield await restored("restore, all changed", on, shown.tokens, rounds)
         for _ in range(HOURS):
             change()

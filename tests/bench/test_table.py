@@ -12,7 +12,7 @@ from tests.bench import compare
 from tests.bench.follow import OUTPUTS
 from tests.bench.log import SIZES
 from tests.bench.measure import Figure
-from tests.bench.memory import STAGES, STARTS
+from tests.bench.memory import PLAIN, PLAIN_STAGES, STAGES, STARTS
 from tests.bench.polls import GROWTH, POLLS, UNCHANGED
 from tests.bench.sdk import NAME
 from tests.services import kafka
@@ -23,11 +23,12 @@ COMMITTED, CHANGED = "baseline, committed", "100 % changed, committed"
 ROWS = {  # of the table, by its part: what is done, and by whom
     "polls": {(task, way) for task in POLLS for way in OF_A_POLL},
     "sdk": {(UNCHANGED, way) for way in (*OF_A_POLL, NAME)},
-    "log": {(COMMITTED, "streamer"), (CHANGED, "streamer")}
+    "log": {(task, way) for task in (COMMITTED, CHANGED) for way in ("plain way", "streamer")}
     | {(f"restore, {after}", way) for after in ("all changed", "a day later") for way in (LIBRDKAFKA, "streamer")},
     "follow": {("follow", way) for way in (LIBRDKAFKA, *(f"streamer, {output}" for output in ("dropped", *OUTPUTS)))},
     "transactions": {(CHANGED, f"{size} records") for size in SIZES},
     "memory": {(start, stage) for start in STARTS for stage in STAGES}
+    | {(PLAIN, stage) for stage in PLAIN_STAGES}
     | {("restore", LIBRDKAFKA), ("restore", "streamer")},
 }
 
