@@ -37,7 +37,7 @@ SLOPE = ((1_000, 9.0), (10_000, 4.0), (20_000, 8.0))  # tokens, and what the con
 
 def test_every_part_of_the_table_has_its_rows_here() -> None:
     """A new part is tried here too."""
-    assert tuple(ROWS) == bench.PARTS
+    assert ROWS.keys() == set(bench.PARTS)
 
 
 @pytest.mark.timeout(300)  # Cisco's SDK takes seconds to be imported, and so does each command that follows
