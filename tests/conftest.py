@@ -70,6 +70,12 @@ def _kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         broker.remove()
 
 
+@pytest.fixture(scope="session", name="official_sdk")
+def _official_sdk() -> Path:
+    """The folder with Cisco's SDK."""
+    return wanted.installed(intersight_sdk.installed)
+
+
 @pytest.fixture(name="owned_broker")
 def _owned_broker(kafka_jars: Path, tmp_path: Path) -> Iterator[OwnedBroker]:
     """`owned_broker(authorizer=..., users=..., tls=..., properties=...)`: a started broker that a test may maltreat."""

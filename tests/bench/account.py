@@ -6,16 +6,24 @@ rows rendered before. It shows one of several variants of the rows; `GET /show/<
 - `plain`; `one`, `ten`, `all`: the same tokens, but one in a thousand, one in a hundred, or each, was renamed;
 - `noise-0`, `noise-1`, ...: all in other bytes that mean the same: properties and lists in another order, other hosts
   in the links. No two of these have a row in common.
+
+Question: where are the rows of a million tokens, 1.9 GB a variant? Choice: each variant is one file of rows with commas
+between them, so that a page is a piece of it, and the account takes 0.1 GB of memory; the last few are kept, and one
+that is shown again later is rendered again. Rejected: to render page by page, which makes every poll wait.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import re
 import sys
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import closing
+from tempfile import TemporaryFile
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -26,28 +34,56 @@ from streamer.demo.shapes import Account, Client, Row, User, token
 ACCOUNT = "5f3a1c9e7564612d30c1a2b0"
 EVERY = {"one": 1000, "ten": 100, "all": 1}
 TOKENS_OF_A_USER = 10  # however many there are: of a user only 64 clients are remembered, and a row is written for each
+KEPT = 3  # variants: no poll goes back further than to the one before the last
 BORN = 1_764_000_000_000
 _TARGET = re.compile(rb"GET (\S+) HTTP")
 _AFTER = re.compile(r"Moid gt '([^']*)'")
 _TOP = re.compile(r"\$top=(\d+)")
 
 
-class Rows:
-    """The rows of `number` tokens as JSON, in order of Moid.
+class Rendered:
+    """Rows as JSON in a file that has no name; any stretch of them can be read."""
 
-    A variant is rendered when it is first asked for, from rows that are made anew: as objects a million would not fit.
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - see `close`
+        self._starts = array("Q", (0,))
+        for row in rows:
+            self._starts.append(self._starts[-1] + self._file.write(msgspec.json.encode(row) + b","))
+        self._file.flush()
+
+    def stretch(self, first: int, number: int) -> bytes:
+        """The rows from the first on, at most so many, with commas between them."""
+        start, end = self._starts[first], self._starts[min(first + number, len(self._starts) - 1)]
+        return os.pread(self._file.fileno(), max(0, end - start - 1), start)
+
+    def close(self) -> None:
+        """Take the file away."""
+        self._file.close()
+
+
+class Rows:
+    """The rows of `number` tokens, in order of Moid.
+
+    A variant is rendered when it is asked for, from rows that are made anew: as objects a million would not fit.
     """
 
     def __init__(self, number: int) -> None:
         self._users = max(1, number // TOKENS_OF_A_USER)
         self.moids = [f"{0x67A000000000000000000000 + n * 7919:024x}" for n in range(number)]
-        self._rendered: dict[str, list[bytes]] = {}
+        self._rendered: dict[str, Rendered] = {}
 
-    def variant(self, name: str) -> list[bytes]:
+    def variant(self, name: str) -> Rendered:
         """The rows that a variant shows."""
-        if name not in self._rendered:
-            self._rendered[name] = [msgspec.json.encode(row) for row in self._shown(name)]
-        return self._rendered[name]
+        found = self._rendered.pop(name, None) or Rendered(self._shown(name))
+        self._rendered[name] = found  # the last of them now
+        if len(self._rendered) > KEPT:
+            self._rendered.pop(next(iter(self._rendered))).close()
+        return found
+
+    def close(self) -> None:
+        """Take the files away."""
+        for rendered in self._rendered.values():
+            rendered.close()
 
     def _shown(self, name: str) -> Iterator[Row]:
         if name.startswith("noise-"):
@@ -112,17 +148,18 @@ class Site(asyncio.Protocol):
             return b"{}"
         after, top = _AFTER.search(target), _TOP.search(target)
         first = bisect_right(self._rows.moids, after[1]) if after else 0
-        page = self._rows.variant(self._shown["name"])[first : first + int(top[1] if top else 100)]
+        page = self._rows.variant(self._shown["name"]).stretch(first, int(top[1] if top else 100))
         head = b'{"ObjectType":"iam.OAuthToken.List","Count":%d,"Results":[' % (len(self._rows.moids) - first)
-        return b"%b%b]}" % (head, b",".join(page))
+        return b"%b%b]}" % (head, page)
 
 
 async def main(number: int) -> None:
     """Serve until nobody reads our output any more, or we are ended."""
-    rows, shown = Rows(number), {"name": "plain"}
-    server = await asyncio.get_running_loop().create_server(lambda: Site(rows, shown), "127.0.0.1", 0)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    with closing(Rows(number)) as rows:
+        shown = {"name": "plain"}
+        server = await asyncio.get_running_loop().create_server(lambda: Site(rows, shown), "127.0.0.1", 0)
+        print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

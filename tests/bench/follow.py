@@ -1,79 +1,80 @@
-"""`python -m tests.bench.follow`: how fast `streamer follow` prints what the service has published, on one core.
+"""What it costs to follow: to read events that the service published, and to print each in the forms of `follow`.
 
-A real broker, Confluent's prefix, a real registry; `streamer run` publishes the events first. The process is held to
-one core, its start is counted, and so is all that it prints. CPU seconds are its own: on a busy machine they say more
-than the clock does.
+The command is a process of its own, held to one core; its start is counted, and so is all that it prints, to a file.
+Beside it stand librdkafka, which reads the same topics and drops what it reads, and our own reader, which decodes and
+orders the events and drops them too. Values are bare Avro: the registry's five bytes in front of one cost nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from functools import partial
+from tempfile import TemporaryDirectory, TemporaryFile
 
-from tests import recording
-from tests.installation import Around
-from tests.services import kafka, registry
+from streamer.kafka.follow import batches
+from streamer.wire.decoding import Decoder
+from tests.bench.log import dropped
+from tests.bench.measure import Figure, Spent, Way, interleaved
+from tests.bench.polls import SOURCE, Service, Shown
+from tests.kafka.bench import OnBroker
 
 OUTPUTS = ("ndjson", "ecs", "ocsf")
-PREFIX = "bench"
-CORE = 1
+SHOWN = ("plain", "all", "plain", "all")  # each token is created, and modified three times
+CORE = min(1, (os.cpu_count() or 1) - 1)
 
 
-def main() -> None:
-    """Record, and print one line for each output."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.follow", description=__doc__)
-    parser.add_argument("--events", type=int, default=100_000, help="to publish, at least")
-    parser.add_argument("--output", choices=OUTPUTS, nargs="+", default=OUTPUTS)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for part in ("kafka", "registry", "service"):
-            (folder / part).mkdir()
-        broker, schemas = kafka.Broker(folder / "kafka"), registry.Registry(folder / "registry")
-        try:
-            broker.start()
-            schemas.start()
-            around = Around(broker.bootstrap, schemas.url, PREFIX)
-            asyncio.run(recording.record(around, folder / "service", asked.events))
-            print(f"{'output':8}{'events':>9}{'MB':>7}{'s':>8}{'events/s':>10}{'CPU s':>8}{'events/CPU s':>14}")
-            for output in asked.output:
-                told(folder / "service", output)
-        finally:
-            broker.stop()
-            schemas.stop()
+async def follow(on: OnBroker, shown: Shown, rounds: int) -> list[Figure]:
+    """Publish, on the topics of an empty log, and read it in every way; figures are per event."""
+    service = Service(shown.url, on.ledger(SOURCE))
+    async with service.source:
+        for variant in SHOWN:
+            shown.show(variant)
+            await service.turn()
+    events = shown.tokens * len(SHOWN)
+    topics = [(topic, on.layout.events) for topic in on.names.events]
+    ways: dict[str, Way] = {
+        "librdkafka, dropped": lambda: dropped(on.bootstrap, *topics),
+        "streamer, dropped": lambda: _read(on),
+    }
+    ways |= {f"streamer, {output}": partial(asyncio.to_thread, _printed, on, output, events) for output in OUTPUTS}
+    return await interleaved("follow", ways, events, rounds)
 
 
-def told(folder: Path, output: str) -> None:
-    """One run to the end, and its figures."""
+async def _read(on: OnBroker) -> None:
+    reading = batches(on.connection, on.names, decode=Decoder().event, from_beginning=True, until_end=True)
+    async for _ in reading:
+        pass
+
+
+def _printed(on: OnBroker, output: str, events: int) -> Spent:
+    """One run of the command to the end; it must print every event."""
     command = [sys.executable, "-m", "streamer", "follow", "--from-beginning", "--until-end", "--output", output]
-    core = {min(CORE, (os.cpu_count() or 1) - 1)}
-    before, began = _cpu_s(), time.perf_counter()
-    with (folder / "lines").open("w+b") as out:
+    keys = {"BOOTSTRAP_SERVERS": on.bootstrap, "TOPIC_PREFIX": on.prefix, "VALUE_FORMAT": "avro"}
+    environ = {**os.environ, **{f"STREAMER_KAFKA__{name}": value for name, value in keys.items()}}
+    with TemporaryDirectory() as folder, TemporaryFile() as out:
+        cpu, wall = _cpu_s(), time.perf_counter()
         subprocess.run(
             command,
             cwd=folder,
+            env=environ,
             stdout=out,
             stderr=subprocess.DEVNULL,
             check=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, core),
+            preexec_fn=lambda: os.sched_setaffinity(0, {CORE}),
         )
-        took, cpu = time.perf_counter() - began, _cpu_s() - before
+        spent = Spent(_cpu_s() - cpu, time.perf_counter() - wall, events)
         out.seek(0)
-        lines, size = sum(1 for _ in out), out.tell()
-    print(f"{output:8}{lines:>9}{size / 1e6:>7.0f}{took:>8.1f}{lines / took:>10.0f}{cpu:>8.1f}{lines / cpu:>14.0f}")
+        lines = sum(1 for _ in out)
+    assert lines == events, f"{lines} of {events} events were printed"
+    return spent
 
 
 def _cpu_s() -> float:
+    """Of the children that ended."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""What Kafka costs: a flood of changes committed with their state, a restart, a reader; on a real broker."""
+"""What Kafka costs: a flood of changes committed with their state, and a restart; on a real broker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
-from streamer.kafka.follow import batches
 from streamer.kafka.restore import restore
-from streamer.wire.decoding import Decoder
 from tests.bench.measure import Figure, Way, interleaved
-from tests.bench.polls import POLICY, SOURCE, Service, Shown
+from tests.bench.plain_log import PlainLog
+from tests.bench.polls import MODELS, POLICY, SOURCE, Service, Shown, changing
+from tests.bench.ways import client
 from tests.builders import FORM
 from tests.kafka.bench import OnBroker
 from tests.services import kafka
@@ -55,18 +55,13 @@ async def log(on: OnBroker, shown: Shown, rounds: int) -> AsyncIterator[list[Fig
         shown.show(next(variants))
 
     shown.show("plain")
-    async with service.source:
+    async with service.source, client(shown.url) as http:
         await service.cycle.prepare()
-        one_way = {"streamer": service.turn}
-        yield await interleaved("baseline, committed", one_way, shown.tokens, 1)
-        yield await interleaved("100 % changed, committed", one_way, shown.tokens, rounds, before=change)
-        events = [(topic, on.layout.events) for topic in on.names.events]
-        yield await interleaved(
-            "follow",
-            {"librdkafka, dropped": lambda: _dropped(on.bootstrap, *events), "streamer": lambda: _followed(on)},
-            shown.tokens * (rounds + 1),
-            1,
-        )
+        plain = PlainLog(http, on.bootstrap, on.prefix)
+        beside: dict[str, Way] = {"plain way": plain.turn} if shown.tokens <= MODELS else {}
+        yield await interleaved("baseline, committed", {**beside, "streamer": service.turn}, shown.tokens, 1)
+        ways: dict[str, Way] = {**beside, "streamer": changing(service)}
+        yield await interleaved("100 % changed, committed", ways, shown.tokens, rounds, before=change)
         yield await restored("restore, all changed", on, shown.tokens, rounds)
         for _ in range(HOURS):
             change()
@@ -82,11 +77,12 @@ async def transactions(on: OnBroker, shown: Shown, rounds: int) -> list[Figure]:
     ledger = on.ledger(*(policy.source for policy in sizes.values()))
     services = {name: Service(shown.url, ledger, policy) for name, policy in sizes.items()}
     variants = cycle(("all", "plain"))
+    shown.show("plain")
     async with AsyncExitStack() as stack:
         for service in services.values():
             await stack.enter_async_context(service.source)
             await service.turn()
-        ways: dict[str, Way] = {name: service.turn for name, service in services.items()}
+        ways: dict[str, Way] = {name: changing(service) for name, service in services.items()}
         return await interleaved(
             "100 % changed, committed",
             ways,
@@ -101,19 +97,13 @@ async def restored(task: str, on: OnBroker, tokens: int, rounds: int) -> list[Fi
     """Reading the state, beside librdkafka that reads the same partition and drops it."""
     state = on.names.state
     ways: dict[str, Way] = {
-        "librdkafka, dropped": lambda: _dropped(on.bootstrap, (state, 1)),
+        "librdkafka, dropped": lambda: dropped(on.bootstrap, (state, 1)),
         "streamer": lambda: restore(on.connection, state, 0),
     }
     return await interleaved(task, ways, tokens, rounds, by_wall=True)
 
 
-async def _followed(on: OnBroker) -> None:
-    reading = batches(on.connection, on.names, decode=Decoder().event, from_beginning=True, until_end=True)
-    async for _ in reading:
-        pass
-
-
-async def _dropped(bootstrap: str, *read: tuple[str, int]) -> None:
+async def dropped(bootstrap: str, *read: tuple[str, int]) -> None:
     """Read topics, each with its number of partitions, as fast as librdkafka can, and keep nothing."""
     await asyncio.to_thread(
         _drop, bootstrap, [TopicPartition(t, p, OFFSET_BEGINNING) for t, n in read for p in range(n)]

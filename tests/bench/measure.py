@@ -1,7 +1,8 @@
 """How a figure is taken: several ways of one thing, turn by turn in the same minutes, and of each the median.
 
-CPU seconds are those of this process, all its threads; what serves it runs elsewhere. A machine that is busy with
-something else stretches all ways alike, so ratios hold where figures do not.
+CPU seconds are those of this process, all its threads; what serves it runs elsewhere. A way that is a process of its
+own tells itself what it spent, and on how many tokens. A machine that is busy with something else stretches all ways
+alike, so ratios hold where figures do not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 
 Way = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a process of its own spent on doing it, in seconds, and with how many tokens."""
+
+    cpu_s: float
+    wall_s: float
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +70,15 @@ async def interleaved(
         for name, way in ways.items():
             gc.collect()
             began, began_wall = time.process_time(), time.perf_counter()
-            await way()
-            cpu[name].append(time.process_time() - began)
-            wall[name].append(time.perf_counter() - began_wall)
+            told = await way()
+            spent = Spent(time.process_time() - began, time.perf_counter() - began_wall, tokens)
+            spent = told if isinstance(told, Spent) else spent
+            cpu[name].append(spent.cpu_s * 1e6 / spent.tokens)
+            wall[name].append(spent.wall_s * 1e6 / spent.tokens)
     floor = next(iter(ways))
     kept = wall if by_wall else cpu
     found = []
     for name in ways:
         ratio = None if name == floor else statistics.median(kept[name]) / statistics.median(kept[floor])
-        cpu_us, wall_us = (statistics.median(spent[name]) * 1e6 / tokens for spent in (cpu, wall))
-        found.append(Figure(task, name, tokens, cpu_us, wall_us, ratio))
+        found.append(Figure(task, name, tokens, statistics.median(cpu[name]), statistics.median(wall[name]), ratio))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count, cycle
 
@@ -71,6 +71,16 @@ class Service:
         return report
 
 
+def changing(service: Service, *, changes: bool = True) -> Way:
+    """A turn, held to what its figure is called: something changed, or nothing did."""
+
+    async def turn() -> None:
+        report = await service.turn()
+        assert bool(report.modified) == changes, f"{report.modified} of {report.rows} tokens changed"
+
+    return turn
+
+
 class Shown:
     """The account that is polled: where it is, and which variant of its rows it shows."""
 
@@ -106,34 +116,41 @@ async def account(tokens: int) -> AsyncIterator[Shown]:
 
 
 MODELS = 100_000  # more of them than this, twice, do not fit into the memory of a usual machine
-NOISE = "poll, all noise seen before"
-GROWTH = ("poll, unchanged", "poll, 100 % changed")
+UNCHANGED = "poll, unchanged"  # the SDK reads all alike, slowly
+NOISE, NEW_NOISE = "poll, all noise seen before", "poll, all noise never seen"
+QUIET = (UNCHANGED, NOISE, NEW_NOISE)
+GROWTH = (UNCHANGED, NOISE, "poll, 100 % changed")
 POLLS: dict[str, Callable[[], Iterator[str]]] = {  # a poll, and what the account shows round by round
-    "poll, unchanged": lambda: cycle(("plain",)),
+    UNCHANGED: lambda: cycle(("plain",)),
     NOISE: lambda: cycle(("noise-0", "noise-1")),
-    "poll, all noise never seen": lambda: (f"noise-{n}" for n in count(2)),
+    NEW_NOISE: lambda: (f"noise-{n}" for n in count(2)),
     "poll, 0.1 % changed": lambda: cycle(("one", "plain")),
     "poll, 1 % changed": lambda: cycle(("ten", "plain")),
     "poll, 100 % changed": lambda: cycle(("all", "plain")),
 }
 
 
-async def polls(shown: Shown, rounds: int, names: Sequence[str] = tuple(POLLS)) -> AsyncIterator[list[Figure]]:
-    """Every kind of poll, beside the floor and the plain way, as they come."""
+async def polls(
+    shown: Shown, rounds: int, names: Sequence[str] = tuple(POLLS), sdk: Mapping[str, Way] | None = None
+) -> AsyncIterator[list[Figure]]:
+    """Every kind of poll, beside the floor and the plain way, as they come; one kind beside the official SDK too."""
     service = Service(shown.url, Nowhere())
     async with service.source, client(shown.url) as one, client(shown.url) as other:
         plain = Plain(other)
-        ways: dict[str, Way] = {"floor": lambda: floor(one), "streamer": service.turn}
-        ways |= {"plain way": plain.poll} if shown.tokens <= MODELS else {}
+        beside: dict[str, Way] = {"plain way": plain.poll} if shown.tokens <= MODELS else {}
         noise = ("noise-0", "noise-1") if NOISE in names else ()
-        for variant in ("plain", *noise, "plain"):
+        for variant in ("plain", *noise):
             shown.show(variant)
             await service.turn()
         for name in names:
+            shown.show("plain")
+            await service.turn()
             variants = POLLS[name]()
+            ours = changing(service, changes=name not in QUIET)
+            ways: dict[str, Way] = {"floor": lambda: floor(one), "streamer": ours, **beside}
             yield await interleaved(
                 name,
-                ways,
+                {**ways, **(sdk or {})} if name == UNCHANGED else ways,
                 shown.tokens,
                 rounds,
                 before=lambda: shown.show(next(variants)),  # noqa: B023 - called within this turn of the loop

@@ -93,11 +93,17 @@ class PlainToken(BaseModel):
 
 
 class Plain:
-    """All tokens as models in a dict; those that differ from the dict before."""
+    """All tokens as models in a dict; those that differ from the dict before.
+
+    Attributes:
+        known: by Moid.
+        changed: in the last poll.
+    """
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
-        self._known: dict[str, PlainToken] = {}
+        self.known: dict[str, PlainToken] = {}
+        self.changed: list[str] = []
 
     async def poll(self) -> None:
         """Read, parse, compare, remember."""
@@ -109,5 +115,5 @@ class Plain:
                 seen[token.moid] = token
             if len(rows) == SIZE:
                 last.append(rows[-1]["Moid"])
-        self.changed = [moid for moid, token in seen.items() if self._known.get(moid) != token]
-        self._known = seen
+        self.changed = [moid for moid, token in seen.items() if self.known.get(moid) != token]
+        self.known = seen
