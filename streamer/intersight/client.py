@@ -65,7 +65,7 @@ class Client:
 
     Attributes:
         requests: how many were sent so far, whatever for: repeated ones and those for access tokens too.
-        statuses: of the replies so far; `none` stands for requests without one.
+        statuses: of the replies so far; `none` stands for requests without one, but for those that were called off.
 
     Raises:
         Misconfigured: `ca_file` or `proxy` cannot be used.
@@ -125,7 +125,15 @@ class Client:
         """Close all connections."""
         await self._http.aclose()
 
-    async def get(self, path: str, query: Sequence[tuple[str, str]], journal: Journal, *, tries: int = TRIES) -> Reply:
+    async def get(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        journal: Journal,
+        *,
+        tries: int = TRIES,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Reply:
         """The reply to `GET /api/v1/<path>?<query>`, whatever its status, once retrying cannot better it.
 
         Args:
@@ -133,6 +141,8 @@ class Client:
             query: names and values, unencoded.
             journal: told of every try and every reply.
             tries: at most.
+            meanwhile: called whenever a request is on its way, maybe never, and counts against the deadline; what it
+                raises calls the request off.
 
         Raises:
             ApiError: the API (429, 5xx) or the token endpoint (any status) refused until the end.
@@ -145,7 +155,7 @@ class Client:
         waited = 0.0
         for tried in range(1, tries + 1):
             try:
-                return await self._try(path, query, journal)
+                return await self._try(path, query, journal, meanwhile)
             except Failed as failed:
                 wait = self._jitter() * 2 ** (tried - 1) if failed.after is None else failed.after
                 if not failed.again or tried == tries or waited + wait > MAX_WAIT_S:
@@ -161,9 +171,12 @@ class Client:
     async def _answered(self, response: httpx.Response) -> None:
         self.statuses[str(response.status_code)] += 1
 
-    async def _try(self, path: str, query: Sequence[tuple[str, str]], journal: Journal) -> Reply:
+    async def _try(
+        self, path: str, query: Sequence[tuple[str, str]], journal: Journal, meanwhile: Callable[[], object] | None
+    ) -> Reply:
         """One try; `Failed` if another may go better, or if there is no reply at all."""
-        request = self._http.build_request("GET", self._api + path, params=list(query))
+        told = {} if meanwhile is None else {"trace": _once_sent(meanwhile)}
+        request = self._http.build_request("GET", self._api + path, params=list(query), extensions=told)
         journal.requests += 1
         reply = await self._exchange(request)
         journal.note(reply)
@@ -191,6 +204,16 @@ class Client:
             self.statuses["none"] += response is None
             raise _unreachable(name, error) from error
         return Reply(name, response.status_code, response.headers, body, sent_at, self._clock())
+
+
+def _once_sent(do: Callable[[], object]) -> Callable[[str, object], Awaitable[None]]:
+    """Is told each step of the HTTP library, and does this when the last byte of a request was given to the socket."""
+
+    async def trace(step: str, _: object) -> None:
+        if step.endswith("send_request_body.complete"):
+            do()
+
+    return trace
 
 
 async def _body(response: httpx.Response, name: str) -> bytes:

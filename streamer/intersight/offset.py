@@ -12,6 +12,10 @@ Rejected: walking twice and comparing, at twice the load; and an account that ch
 Question: an order by something that does change, which is no order to overlap in. Choice: rows that do not ascend by
 Moid are such a case, and only then the walk is taken twice and both must name the same tokens. Rejected: to trust it.
 
+Question: why is no page read while the next one is asked for, as it is by Moid. Choice: one after the other. Any page
+may tear the walk, and then what was asked for behind it is a part of no walk; few accounts are read so, and not for
+long. Rejected: a second way to walk, for the milliseconds of reading a page.
+
 Question: when did a snapshot that was walked anew begin. Choice: with its last walk: all its rows were read after it.
 """
 

@@ -13,7 +13,7 @@ from streamer.errors import Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.question import all_of
 from streamer.intersight.replies import OK, Journal
-from streamer.intersight.rows import Page, Spellings, read_page
+from streamer.intersight.rows import Page, Spellings, Unread
 from streamer.known import Known, Marked
 from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
 from streamer.underway import Underway
@@ -54,7 +54,7 @@ class Reading:
         self._known = known
         self._clock = clock
         self._journal = journal
-        self._spellings = spellings
+        self._spellings = Spellings() if spellings is None else spellings
         self._underway = underway
         self._pages = Pages("keyset", 0, known)
 
@@ -64,20 +64,37 @@ class Reading:
         return self._pages
 
     async def page(self, *, top: int, skip: int | None = None, after: str | None = None) -> Page:
-        """The page of at most `top` rows, from the offset `skip` or after the Moid `after`.
+        """What `ask` is answered with, read."""
+        return self.read(await self.ask(top=top, skip=skip, after=after))
+
+    async def ask(
+        self,
+        *,
+        top: int,
+        skip: int | None = None,
+        after: str | None = None,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Unread:
+        """What comes for a page of at most `top` rows, from the offset `skip` or after the Moid `after`.
+
+        What is done `meanwhile` is as of `Client.get`.
 
         Raises:
-            Rejected: what `Client.get`, `Reply.error` and `read_page` raise.
+            Rejected: what `Client.get`, `Reply.error` and `Unread` raise.
         """
         query = [("$top", str(top))]
         query += [] if skip is None else [("$skip", str(skip))]
         conditions = [*self._where, *([] if after is None else [f"Moid gt '{after}'"])]
         query += [("$filter", all_of(conditions))] if conditions else []
         query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
-        reply = await self._client.get(PATH, query, self._journal)
+        reply = await self._client.get(PATH, query, self._journal, meanwhile=meanwhile)
         if reply.status != OK:
             raise reply.error()
-        page = read_page(reply.body, self._known, reply.received_at, reply.trace_id, self._spellings)
+        return Unread(reply.body, reply.received_at, reply.trace_id, self._spellings)
+
+    def read(self, answer: Unread) -> Page:
+        """The page that an answer is; raises what `Unread.read` does."""
+        page = answer.read(self._known)
         self._pages.unproven = page
         if self._underway is not None:
             walk = self.walk()

@@ -61,7 +61,8 @@ class Reply:
     Attributes:
         request: method and URL without its query; for messages.
         status, headers, body: as they came, the body unpacked.
-        sent_at, received_at: our time (ms) before the try began and after its last byte.
+        sent_at, received_at: our time (ms) before the try began and after its last byte was taken from the socket. It
+            may have lain there while we read the page before: bounds made of these are wider then, and as true.
     """
 
     request: str

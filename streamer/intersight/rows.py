@@ -40,7 +40,7 @@ from msgspec import UNSET, Raw, UnsetType
 from streamer import avro
 from streamer.errors import Rejected
 from streamer.intersight import typed
-from streamer.intersight.canonical import LONE, canonical
+from streamer.intersight.canonical import LONE, MOID, canonical
 from streamer.known import Known
 from streamer.tokens import Sighting, Token
 
@@ -96,9 +96,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    """A page that said nothing new: its `Count`, its first and last Moid, a digest of all rows' digests."""
+    """A page that said nothing new: its `Count`, how many rows it had, the first's and the last's Moid, one digest."""
 
     count: int | None
+    number: int
     first: str
     last: str
     digest: bytes
@@ -138,50 +139,83 @@ class Spellings:
         """Remember it; of those younger than the last `most` none is forgotten."""
         self._rows.note(raw, meaning, most)
 
-    def page(self, body: bytes, known: Known, arrived_at: int) -> Page | None:
-        """The page, if it is remembered and its rows are still what is known."""
-        met = self._pages.get(sha256(body).digest()) if self._pages else None
-        if met is None:
-            return None
-        places, digests = known.stretch(met.first, met.last)
-        if not places or avro.digest(digests) != met.digest:
-            return None
-        return Page(met.count, tuple([known.moid(place) for place in places]), (), 0, arrived_at, tuple(places))
+    def met(self, body: bytes) -> _Met | None:
+        """The page with these bytes, if it is remembered."""
+        return self._pages.get(sha256(body).digest()) if self._pages else None
 
     def note_page(self, body: bytes, page: Page, digests: bytes, known: Known) -> None:
         """Remember a page, as `note` does a row, if its rows are a stretch of what is known."""
-        first, last = page.moids[0], page.moids[-1]
+        number, first, last = len(page.moids), page.moids[0], page.moids[-1]
         if known.stretch(first, last)[1] == digests:
-            most = 1 + 2 * len(known) // len(page.moids)
-            self._pages.note(sha256(body).digest(), _Met(page.count, first, last, avro.digest(digests)), most)
+            met = _Met(page.count, number, first, last, avro.digest(digests))
+            self._pages.note(sha256(body).digest(), met, 1 + 2 * len(known) // number)
 
 
-def read_page(
-    body: bytes, known: Known, arrived_at: int, trace_id: str | None, spellings: Spellings | None = None
-) -> Page:
-    """The rows of one answer to the list.
+class Unread:
+    """One answer to the list, of whose rows as much is known as costs next to nothing; they can still be wrong.
 
     Args:
         body: the answer, unpacked.
-        known: the rows that are compared with.
         arrived_at: our time (ms) at which the answer was complete.
         trace_id: of the answer.
         spellings: what other bytes mean; added to.
 
+    Attributes:
+        count: the server's `Count` over all pages; None where it sent none.
+        number: of rows.
+        last: the last row's Moid; None where there is none.
+
     Raises:
-        Rejected: `not_json`, `not_a_list`, `row_without_moid` or `bad_moid`.
+        Rejected: `not_json` or `not_a_list`.
     """
-    spellings = Spellings() if spellings is None else spellings
-    if met := spellings.page(body, known, arrived_at):
-        return met
-    count, raws = read_envelope(body, LIST)
-    reading = _Reading(known, spellings, arrived_at, trace_id)
-    digests = [avro.digest(raw) for raw in raws]
-    moids = tuple([reading.moid(raw, digest) for raw, digest in zip(raws, digests, strict=True)])
-    page = Page(count, moids, tuple(reading.rows), reading.unknown, arrived_at, tuple(reading.unchanged))
-    if raws and not reading.asked:
-        spellings.note_page(body, page, b"".join(digests), known)
-    return page
+
+    def __init__(self, body: bytes, arrived_at: int, trace_id: str | None, spellings: Spellings) -> None:
+        self._body = body
+        self._arrived_at = arrived_at
+        self._trace_id = trace_id
+        self._spellings = spellings
+        self._met = met = spellings.met(body)
+        self._raws: list[Raw] | None = None
+        self.last: str | None
+        if met is not None:
+            self.count, self.number, self.last = met.count, met.number, met.last
+        else:
+            self.count, self._raws = read_envelope(body, LIST)
+            last = _named(self._raws[-1]) if self._raws else None
+            self.number, self.last = len(self._raws), last if last and MOID.fullmatch(last) else None
+
+    def read(self, known: Known) -> Page:
+        """Its rows, compared with those that are known; once, since its bytes are let go then.
+
+        Raises:
+            Rejected: `row_without_moid` or `bad_moid`.
+        """
+        page = (self._met and self._known_again(self._met, known)) or self._split(known)
+        self._body, self._raws = b"", None  # the next page is received already: two take a tenth more time than one
+        return page
+
+    def _known_again(self, met: _Met, known: Known) -> Page | None:
+        """The page, if its rows are still what is known."""
+        places, digests = known.stretch(met.first, met.last)
+        if not places or avro.digest(digests) != met.digest:
+            return None
+        return Page(met.count, tuple([known.moid(place) for place in places]), (), 0, self._arrived_at, tuple(places))
+
+    def _split(self, known: Known) -> Page:
+        raws = read_envelope(self._body, LIST)[1] if self._raws is None else self._raws
+        reading = _Reading(known, self._spellings, self._arrived_at, self._trace_id)
+        digests = [avro.digest(raw) for raw in raws]
+        moids = tuple([reading.moid(raw, digest) for raw, digest in zip(raws, digests, strict=True)])
+        unchanged = tuple(reading.unchanged)
+        page = Page(self.count, moids, tuple(reading.rows), reading.unknown, self._arrived_at, unchanged)
+        if raws and not reading.asked:
+            self._spellings.note_page(self._body, page, b"".join(digests), known)
+        return page
+
+
+def read_page(body: bytes, known: Known, arrived_at: int, trace_id: str | None) -> Page:
+    """The rows of one answer to the list, in which nothing is remembered; arguments and errors as of `Unread`."""
+    return Unread(body, arrived_at, trace_id, Spellings()).read(known)
 
 
 def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:
@@ -246,10 +280,8 @@ class _Reading:
 
     def _place(self, raw: Raw | bytes) -> int | None:
         """Where the row is known, by what it says is its Moid."""
-        try:
-            return self._known.place(_MOID.decode(raw).moid, self._next)
-        except (ValueError, RecursionError):
-            return None
+        moid = _named(raw)
+        return None if moid is None else self._known.place(moid, self._next)
 
     def _decoded(self, raw: bytes, digest: bytes, place: int | None) -> str:
         read = typed.read(raw)
@@ -276,6 +308,14 @@ class _Reading:
     def _shown(self, token: Token, datum: bytes, meaning: bytes, digest: bytes, damaged: int = 0) -> str:
         self.rows.append(Sighting(token, datum, meaning, digest, self._arrived_at, self._trace_id, damaged=damaged))
         return token.moid
+
+
+def _named(raw: Raw | bytes) -> str | None:
+    """What a row says is its Moid, as far as it can be read at all."""
+    try:
+        return _MOID.decode(raw).moid
+    except (ValueError, RecursionError):
+        return None
 
 
 def _decoded(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:

@@ -136,10 +136,10 @@ def moids(number: int) -> list[str]:
     return [f"m{i:04d}" for i in range(number)]
 
 
-def held() -> Paging:
+def held(now: int = NOW) -> Paging:
     """The memory of a source whose filter was tried out."""
     paging = Paging("test")
-    paging.holds(NOW)
+    paging.holds(now)
     return paging
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamer import avro
-from streamer.intersight.rows import Page, Spellings, read_page
+from streamer.intersight.rows import Page, Spellings, Unread
 from streamer.known import Known
 from tests.builders import known_of
 from tests.intersight.stage import listed, row
@@ -14,7 +14,7 @@ OTHER = row("a", ClientName="y", Owners=["2", "1"])
 
 
 def _read(known: Known, *rows: object, spellings: Spellings | None = None) -> Page:
-    return read_page(listed(rows), known, 7, None, spellings)
+    return Unread(listed(rows), 7, None, spellings or Spellings()).read(known)
 
 
 def _known() -> Known:
@@ -76,11 +76,9 @@ def test_a_page_without_anything_new_is_not_split_again() -> None:
     """It says the same as when it was split, its `Count` too; any other page is, and says what is new."""
     spellings, known = Spellings(), known_of(*_read(Known(), row("a"), row("b")).rows)
     first = _read(known, row("a"), row("b"), spellings=spellings)
-    met = spellings.page(listed((row("a"), row("b"))), known, 7)
+    assert spellings.met(listed((row("a"), row("b")))) is not None
 
-    assert met is not None
-    assert met == first
-    assert met.count == 2
+    assert first.count == 2
     assert _read(known, row("a"), row("b"), spellings=spellings) == first
     assert [seen.token.moid for seen in _read(known, row("a"), row("b", ClientName="z"), spellings=spellings).rows] == [
         "b"
@@ -104,4 +102,4 @@ def test_a_page_with_anything_new_or_noisy_is_not_remembered() -> None:
     for shown in ((NOISY,), (OTHER,)):
         _read(_known(), *shown, spellings=spellings)
 
-        assert spellings.page(listed(shown), _known(), 7) is None
+        assert spellings.met(listed(shown)) is None
