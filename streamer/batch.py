@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from functools import lru_cache
 from typing import Final
 
 from streamer import avro, frozen
@@ -18,7 +18,7 @@ from streamer.avro import Values
 from streamer.events import Event
 from streamer.frozen import Frozen
 from streamer.judging.steps import Step, UserStep
-from streamer.known import Known
+from streamer.known import Known, of_token
 from streamer.report import Report
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
 
@@ -44,7 +44,10 @@ class Record(Frozen, frozen=True):
     @property
     def size(self) -> int:
         """Its bytes, without Kafka's own few."""
-        return len(self.key) + len(self.value or b"") + sum([len(name) + len(text) for name, text in self.headers])
+        size = len(self.key) + len(self.value or b"")
+        for name, text in self.headers:
+            size += len(name) + len(text)
+        return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +101,20 @@ class Form:
 
     def _headers(self, event: Event) -> Headers:
         """CloudEvents 1.0, Kafka binding, binary mode: they repeat facts and are never the only carrier of one."""
-        texts = {
-            "ce_id": event.event_id,
-            "ce_source": f"/intersight/{event.source}",
-            "ce_specversion": "1.0",
-            "ce_type": CLOUD_TYPE.format(event.event_type),
-            "ce_time": avro.rfc3339(event.event_time),
-            "ce_subject": event.moid,
-            "content-type": self.values.content_type,
-        }
-        return tuple((name, text.encode()) for name, text in texts.items())
+        source, version, kind, content = _shared_headers(event.source, event.event_type, self.values.content_type)
+        name, subject = ("ce_id", event.event_id.encode()), ("ce_subject", event.moid.encode())
+        return name, source, version, kind, ("ce_time", avro.rfc3339(event.event_time).encode()), subject, content
+
+
+@lru_cache(maxsize=1024)
+def _shared_headers(source: str, event_type: str, content_type: str) -> Headers:
+    """Those that all events of a source and a type have."""
+    return (
+        ("ce_source", f"/intersight/{source}".encode()),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", CLOUD_TYPE.format(event_type).encode()),
+        ("content-type", content_type.encode()),
+    )
 
 
 def begin(source: str, epoch: str, configuration: str, now: int) -> Batch:
@@ -189,15 +196,42 @@ def plan(
     yield chunk.closed(source, judged_at, last, report=(tally.told(report), form))
 
 
+class Folding:
+    """A state on its way: what committed batches left is added as it will be kept, and nothing else of them stays."""
+
+    def __init__(self, state: SourceState) -> None:
+        self._state = state
+        self._row = state.row
+        self._written: list[bytes] = []
+        self._gone: list[str] = []
+        self._users: dict[str, UserRow | None] = {}
+
+    def add(self, part: Batch) -> None:
+        """A batch that was committed; no token is in two batches of a poll."""
+        self._row = part.row
+        for moid, row in part.tokens.items():
+            if row is None:
+                self._gone.append(moid)
+            else:
+                self._written.append(of_token(row, moid))
+        self._users.update(part.users)
+
+    def state(self) -> SourceState:
+        """The state after all of them: what is known is copied once."""
+        tokens, users = self._state.tokens, self._state.users
+        if self._written or self._gone:
+            tokens = Known.of(tokens).after(self._written, self._gone)
+        if self._users:
+            users = {moid: row for moid, row in {**users, **self._users}.items() if row}
+        return SourceState(self._row, tokens, users)
+
+
 def fold(state: SourceState, *written: Batch) -> SourceState:
-    """The state after batches were committed, one or all of a poll: what is known is copied once for all of them."""
-    tokens = dict(chain.from_iterable(part.tokens.items() for part in written))
-    users = dict(chain.from_iterable(part.users.items() for part in written))
-    return SourceState(
-        written[-1].row if written else state.row,
-        Known.of(state.tokens).after(tokens) if tokens else state.tokens,
-        {moid: row for moid, row in {**state.users, **users}.items() if row} if users else state.users,
-    )
+    """The state after batches of one poll were committed."""
+    folding = Folding(state)
+    for part in written:
+        folding.add(part)
+    return folding.state()
 
 
 class _Tally:

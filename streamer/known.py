@@ -29,10 +29,14 @@ _STATUS, _TIMES, _DIGESTS = slice(1, 2), slice(2, 34), slice(34, 82)
 _ABSENCE, _LAST = slice(82, 130), slice(130, _VALUE)
 _ENDS: Final = Struct(f">qqqqq{DIGEST_SIZE}s{DIGEST_SIZE}sB")  # times, last event, digests, status
 _TAIL: Final = _ENDS.size  # behind the token; before it the absence, if there is one
-_RAW, _MEANING, _EXPIRES = slice(-49, -25), slice(-25, -1), slice(-81, -73)
+_RAW, _MEANING, _EXPIRES, _MODIFIED = slice(-49, -25), slice(-25, -1), slice(-81, -73), slice(-73, -65)
 _MORE: Final = 0x80  # in the byte of the status: the absence is there
+_STATUS_OF: Final = {status | more: status for status in Status for more in (0, _MORE)}
 _NO_ABSENCE: Final = INSTANT.pack(NEVER) + bytes(32) + INSTANT.pack(NEVER)
 _NONE: Final = (None,) * 4
+SAME: Final = 1  # marks, see `Marked`
+CHANGED: Final = 2
+_UNMARKED, _SAME_ONLY = bytes((1, *bytes(255))), bytes((0, 1, *bytes(254)))  # as `bytes.translate` takes them
 _ABSENT: Final = frozenset(status | more for status in (Status.WAITING, Status.HELD) for more in (0, _MORE))
 _DELETED: Final = frozenset({Status.DELETED, Status.DELETED | _MORE})
 
@@ -67,7 +71,7 @@ def checked(row: bytes, moid: str) -> bytes:
     raise Misconfigured(f"a state row of the token {moid} holds another token")
 
 
-def _packed(row: TokenRow, moid: str) -> bytes:
+def of_token(row: TokenRow, moid: str) -> bytes:
     """As `packed` does with its value, which is not made for the usual one; checked."""
     if (row.absent_since, row.hold_id, row.deleted_event_id, row.deleted_at) != _NONE:
         return checked(packed(row.to_bytes()), moid)
@@ -80,7 +84,7 @@ def _unpacked(row: bytes) -> TokenRow:
         return TokenRow.from_bytes(_value(row))
     seen, expires, modified, created, last, raw, meaning, status = _ENDS.unpack_from(row, len(row) - _TAIL)
     return TokenRow(
-        Status(status),
+        _STATUS_OF[status],
         seen,
         raw,
         meaning,
@@ -108,7 +112,7 @@ class Known(Mapping[str, TokenRow]):
     @classmethod
     def of(cls, tokens: Mapping[str, TokenRow]) -> Known:
         """The same rows; the same object, if it is one."""
-        return tokens if isinstance(tokens, Known) else cls(_packed(row, m) for m, row in tokens.items())
+        return tokens if isinstance(tokens, Known) else cls(of_token(row, m) for m, row in tokens.items())
 
     def __getitem__(self, moid: str) -> TokenRow:
         place = self.place(moid)
@@ -133,38 +137,33 @@ class Known(Mapping[str, TokenRow]):
         """As of any mapping; no row is searched for."""
         return _Values(self)
 
-    def among(self, moids: Iterable[str]) -> dict[str, TokenRow]:
-        """The rows of these tokens, as far as they are known, for whoever asks for them more than once."""
-        found, near = {}, 0
-        for moid in moids:
-            place = self.place(moid, near)
-            if place is not None:
-                found[moid], near = _unpacked(self._rows[place]), place + 1
-        return found
-
-    def after(self, written: Mapping[str, TokenRow | None]) -> Known:
-        """With these rows written; None: without."""
+    def after(self, written: Iterable[bytes], gone: Iterable[str] = ()) -> Known:
+        """With these rows written, as `of_token` makes them, each Moid once, and without those of some Moids."""
         rows: list[bytes] = list(self._rows)
-        gone, new, place = [], [], None
-        for moid, row in written.items():
-            place = self.place(moid, (place or 0) + 1)
-            if row is None:
-                gone += [] if place is None else [place]
-            elif place is None:
-                new.append(_packed(row, moid))
+        new, near = [], 0
+        for row in written:
+            place = self.place(_moid(row), near)
+            if place is None:
+                new.append(row)
             else:
-                rows[place] = _packed(row, moid)
-        for place in sorted(gone, reverse=True):
+                rows[place], near = row, place + 1
+        places = [place for moid in gone if (place := self.place(moid)) is not None]
+        for place in sorted(places, reverse=True):
             del rows[place]
         known = Known()
-        known._rows = sorted(rows + new) if new else rows
+        rows += new
+        known._rows = sorted(rows) if new else rows
         return known
 
     # What a page is compared with...
 
     def place(self, moid: str, near: int = 0) -> int | None:
         """Where the row of a token stands, maybe `near`, where it is looked for first; None: it is not known."""
-        rows, head = self._rows, write_text(moid)
+        return self.place_of(write_text(moid), near)
+
+    def place_of(self, head: bytes, near: int = 0) -> int | None:
+        """The same, of the bytes with which the row begins: the Moid."""
+        rows = self._rows
         if near < len(rows) and rows[near].startswith(head):
             return near
         place = bisect_left(rows, head)
@@ -173,6 +172,18 @@ class Known(Mapping[str, TokenRow]):
     def moid(self, place: int) -> str:
         """Whose row stands there."""
         return _moid(self._rows[place])
+
+    def row(self, place: int) -> TokenRow:
+        """The row that stands there."""
+        return _unpacked(self._rows[place])
+
+    def status(self, place: int) -> Status:
+        """The status of the row that stands there."""
+        return _STATUS_OF[self._rows[place][-1]]
+
+    def mod_time(self, place: int) -> int | None:
+        """The ModTime of the token whose row stands there."""
+        return optional(INSTANT.unpack(self._rows[place][_MODIFIED])[0])
 
     def says(self, place: int, digest: bytes) -> bool:
         """Whether the row there is of a token that exists, and this is the digest of its bytes or of its meaning.
@@ -221,31 +232,31 @@ class Known(Mapping[str, TokenRow]):
         return [_unpacked(row) for row in self._rows if part in row and row[-1] not in _DELETED]
 
     def others(self, seen: AbstractSet[str]) -> list[str]:
-        """The Moids of all rows but those seen."""
+        """The Moids of all rows but those seen; of `Marked` ones those without any mark."""
         if isinstance(seen, Marked) and seen.known is self:
-            return [_moid(row) for row in compress(self._rows, seen.marks.translate(_INVERTED))]
+            return [_moid(row) for row in compress(self._rows, seen.marks.translate(_UNMARKED))]
         return [moid for moid in self if moid not in seen]
 
 
-_INVERTED: Final = bytes((1, *bytes(255)))
-
-
 class Marked(AbstractSet[str]):
-    """Some of the tokens that are known: a byte for each row, which is 1 if it is one of them."""
+    """Some of the tokens that are known: a byte for each row, which is `SAME` if it is one of them.
+
+    The mark of any other row is 0, or `CHANGED` if it was seen all the same.
+    """
 
     __slots__ = ("_size", "known", "marks")
 
     def __init__(self, known: Known, marks: bytearray) -> None:
         self.known = known
         self.marks = marks
-        self._size = marks.count(1)
+        self._size = marks.count(SAME)
 
     def __contains__(self, moid: object) -> bool:
         place = self.known.place(moid) if isinstance(moid, str) else None
-        return place is not None and self.marks[place] == 1
+        return place is not None and self.marks[place] == SAME
 
     def __iter__(self) -> Iterator[str]:
-        return compress(self.known, self.marks)
+        return compress(self.known, self.marks.translate(_SAME_ONLY))
 
     def __len__(self) -> int:
         return self._size
@@ -254,7 +265,9 @@ class Marked(AbstractSet[str]):
 def ends_of(moids: Collection[str]) -> tuple[str, ...]:
     """The least and the greatest of them, in some order that holds for all; none of none."""
     if isinstance(moids, Marked):
-        return tuple(moids.known.moid(place) for place in (moids.marks.find(1), moids.marks.rfind(1)) if place >= 0)
+        return tuple(
+            moids.known.moid(place) for place in (moids.marks.find(SAME), moids.marks.rfind(SAME)) if place >= 0
+        )
     return (min(moids), max(moids)) if moids else ()
 
 

@@ -1,4 +1,4 @@
-"""What the system speaks of: a token, a snapshot of all tokens of an account, and a change between two of them.
+"""What the system speaks of: a token, a snapshot of all tokens of an account, and what the API says beside them.
 
 Frozen values, no behaviour that needs a clock or a network. Every instant is an integer: milliseconds since 1970 UTC.
 Two clocks exist and are never mixed: the worker's (ours) and the server's (`ServerClock` leads from one to the other).
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
-from enum import Enum
 
 from streamer.frozen import Frozen
 
@@ -262,30 +261,3 @@ class Audit:
 
     records: tuple[AuditRecord, ...]
     readable: bool
-
-
-class Kind(Enum):
-    """What a change is, seen from the published stream."""
-
-    CREATED = "created"
-    MODIFIED = "modified"
-    MISSING = "missing"  # a candidate for deletion: absent from the snapshot, nothing proven yet
-    RETURNED = "returned"  # an unsettled absence that ended: same meaning, no event
-
-
-class Change(Frozen, frozen=True):
-    """One Moid that differs between the state and a snapshot.
-
-    Attributes:
-        kind: see `Kind`.
-        moid: the identity.
-        after: the sighting; None for MISSING.
-        before: the token the state holds; None for CREATED.
-        fields: for MODIFIED the names of `MEANING` that differ, in order.
-    """
-
-    kind: Kind
-    moid: str
-    after: Sighting | None = None
-    before: Token | None = None
-    fields: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ def planned(
 
 def created(*moids: str, **fields: Any) -> tuple[Step, ...]:
     """The steps that tell of new tokens."""
-    return tuple(steps(poll(), {}, changes({}, snapshot([token(m, **fields) for m in moids])), Writing()))
+    return tuple(steps(poll(), changes({}, snapshot([token(m, **fields) for m in moids])), Writing()))
 
 
 def row_of(written: Batch) -> SourceRow:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import UserDict
-from collections.abc import ItemsView
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,6 +11,8 @@ import pytest
 from streamer import avro, cycle
 from streamer.batch import SNAPSHOTS, STATE
 from streamer.errors import Doubt, Rejected
+from streamer.known import Known
+from streamer.sightings import Outline, Sightings
 from streamer.state import Status
 from streamer.tokens import ServerClock, Sighting, Walk
 from tests.builders import NOON, SECOND, token
@@ -57,18 +57,26 @@ async def test_two_configurations_are_told_at_every_handover() -> None:
     assert (told[0].requests, told[0].first_sequence) == (0, None)
 
 
-class Watching(UserDict[str, Sighting]):
-    """Rows of a snapshot that are not judged before something else has happened in this process."""
+class Watching(Sightings):
+    """Rows of a snapshot whose readers wait each time until something else has happened in this process."""
 
-    happened: threading.Event
+    loop: asyncio.AbstractEventLoop
 
-    def items(self) -> ItemsView[str, Sighting]:
+    def beside(self, known: Known) -> Iterator[tuple[Outline, int | None]]:
         """Asked for when they are compared with what is known."""
-        assert self.happened.wait(10), "nothing else happens while a snapshot is judged"
-        return super().items()
+        self._wait()
+        return super().beside(known)
+
+    def hand_over(self, place: int) -> Sighting:
+        """Asked for when a transaction is made."""
+        self._wait()
+        return super().hand_over(place)
+
+    def _wait(self) -> None:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
 
 
-async def test_nobody_waits_while_a_large_snapshot_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_while_a_large_snapshot_is_judged_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many tokens changed: others are polled meanwhile, and the group hears that we live."""
     monkeypatch.setattr(cycle, "LARGE", 1)
     stage = Stage()
@@ -76,14 +84,12 @@ async def test_nobody_waits_while_a_large_snapshot_is_judged(monkeypatch: pytest
     await stage.cycle.prepare()
     look = await stage.cycle.look()
     assert look.snapshot is not None
-    rows = Watching(look.snapshot.rows)
-    rows.happened = threading.Event()
-    async with asyncio.TaskGroup() as group:
-        settling = group.create_task(stage.cycle.settle(replace(look, snapshot=replace(look.snapshot, rows=rows))))
-        await asyncio.sleep(0)
-        rows.happened.set()
+    rows = Watching(look.snapshot.rows.values())
+    rows.loop = asyncio.get_running_loop()
 
-    assert settling.result().created == 1
+    told = await stage.cycle.settle(replace(look, snapshot=replace(look.snapshot, rows=rows)))
+
+    assert told.created == 1
     stage.check()
 
 

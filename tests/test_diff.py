@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import avro
-from streamer.diff import change_kinds, changes, missing
+from streamer.diff import Change, Kind, change_kinds, changes, missing
 from streamer.state import Status, TokenRow
-from streamer.tokens import MEANING, Change, Extra, Kind, Snapshot, Tag, Token
+from streamer.tokens import MEANING, Extra, Snapshot, Tag, Token
 from tests.builders import row, sighting, snapshot, token
 
 MOIDS = st.sampled_from("abcdef")

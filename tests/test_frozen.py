@@ -8,8 +8,9 @@ from dataclasses import replace as slowly
 
 import pytest
 
+from streamer.diff import Change, Kind
 from streamer.frozen import replace
-from streamer.tokens import Change, Kind, Tag, Token
+from streamer.tokens import Tag, Token
 
 TOKEN = Token("a", client_name="x", tags=(Tag("k", "v"),))
 

@@ -54,7 +54,7 @@ def written(
     """The steps of a poll that shows these tokens."""
     at = at or poll()
     found = diff.changes(known.tokens, snapshot(shown, known=known.tokens.values()))
-    made = steps(at, known.tokens, found, writing or Writing())
+    made = steps(at, found, writing or Writing())
     return list(remembering(made, known, at))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streamer import avro
 from streamer.errors import Misconfigured
 from streamer.frozen import replace
-from streamer.known import Known, Marked, checked, ends_of, packed
+from streamer.known import CHANGED, SAME, Known, Marked, checked, ends_of, of_token, packed
 from streamer.state import Status, TokenRow
 from streamer.tokens import DIGEST_SIZE
 from tests.builders import row, token
@@ -38,7 +38,7 @@ def test_it_is_the_mapping_it_was_made_of(rows: dict[str, TokenRow]) -> None:
     known = Known.of(rows)
 
     assert known == rows
-    assert {moid: known[moid] for moid in rows} == dict(known.items()) == known.among([*rows, "none"]) == rows
+    assert {moid: known[moid] for moid in rows} == dict(known.items()) == rows
     assert (len(known), sorted(known)) == (len(rows), sorted(rows))
     assert sorted(known.values(), key=repr) == sorted(rows.values(), key=repr)
     assert "none" not in known
@@ -52,9 +52,9 @@ def test_what_was_written_is_known_and_what_was_before_stays(
 ) -> None:
     """As a dict is updated; the rows before are those of before."""
     known = Known.of(rows)
-    ends = dict.fromkeys(ended)
+    made = [of_token(one, moid) for moid, one in written.items() if moid not in ended]
 
-    assert known.after(written | ends) == {m: r for m, r in (rows | written).items() if m not in ended}
+    assert known.after(made, ended) == {m: r for m, r in (rows | written).items() if m not in ended}
     assert known == rows
 
 
@@ -80,7 +80,8 @@ def test_a_digest_is_known_where_it_stands(rows: dict[str, TokenRow]) -> None:
         place = known.place(moid)
 
         assert place is not None
-        assert known.moid(place) == moid
+        assert (known.moid(place), known.row(place)) == (moid, one)
+        assert (known.status(place), known.mod_time(place)) == (one.status, one.mod_time)
         assert [known.says(place, digest) for digest in (one.raw, one.meaning)] == [one.known] * 2
         assert not known.says(place, bytes(DIGEST_SIZE))
     assert not known.says(len(rows), bytes(DIGEST_SIZE))
@@ -88,15 +89,17 @@ def test_a_digest_is_known_where_it_stands(rows: dict[str, TokenRow]) -> None:
 
 @given(ROWS, st.data())
 def test_marks_are_a_set(rows: dict[str, TokenRow], data: st.DataObject) -> None:
-    """Of the Moids whose places are marked; the others are all that are left."""
+    """Of the Moids whose rows are the same; the others are all that have no mark, whatever was seen of the rest."""
     known = Known.of(rows)
-    marked = data.draw(st.sets(st.sampled_from(sorted(rows)))) if rows else set()
-    marks = bytearray(moid in marked for moid in known)
+    marked, changed = (data.draw(st.sets(st.sampled_from(sorted(rows)))) if rows else set() for _ in "ab")
+    marks = bytearray(SAME if moid in marked else CHANGED if moid in changed else 0 for moid in known)
     seen = Marked(known, marks)
 
     assert set(seen) == marked
+    assert [moid in seen for moid in rows] == [moid in marked for moid in rows]
     assert (len(seen), "none" in seen) == (len(marked), False)
-    assert set(known.others(seen)) == set(known.others(frozenset(marked))) == rows.keys() - marked
+    assert set(known.others(frozenset(marked))) == rows.keys() - marked
+    assert set(known.others(seen)) == rows.keys() - marked - changed
     if len({len(moid) for moid in marked}) == 1:
         assert set(ends_of(seen)) == set(ends_of(marked)) == {min(marked), max(marked)}
     assert bool(ends_of(seen)) is bool(marked)

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer import diff
 from streamer.events import Poll
 from streamer.judging import lag
+from streamer.known import Known
+from streamer.sightings import Sightings
 from streamer.state import Status, TokenRow
 from streamer.tokens import ServerClock, Token
 from tests.builders import NOON, SECOND, poll, row, snapshot, token
@@ -27,8 +30,10 @@ def stale(
     known: TokenRow | None, seen: Token, before: lag.Since | None = None, *, now: Poll | None = None
 ) -> lag.Since:
     """What a snapshot with this one token says."""
-    rows = {} if known is None else {"a": known}
-    return lag.stale(rows, snapshot([seen]), now or poll(), before or {})
+    rows, shown = Known.of({} if known is None else {"a": known}), snapshot([seen])
+    found = diff.found(rows, shown, Sightings.of(shown.rows))
+    told = {one.moid: lag.stale_since(one, rows, now or poll(), before or {}) for one in found}
+    return {moid: since for moid, since in told.items() if since is not None}
 
 
 def gone(deleted_at: int = NOON) -> dict[str, TokenRow]:

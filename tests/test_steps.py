@@ -35,7 +35,7 @@ def written(
     at = at or poll()
     found = diff.changes(rows, snapshot(seen, known=rows.values(), clock=at.clock))
     judged = {m: judge(rows[m], f, at, not_before=last_shown(at, rows[m])) for m, f in (findings or {}).items()}
-    return tuple(steps(at, rows, found, Writing({m: v for m, v in judged.items() if v}, **how)))
+    return tuple(steps(at, found, Writing({m: v for m, v in judged.items() if v}, **how)))
 
 
 def event(made: tuple[Step, ...]) -> Event:

@@ -14,8 +14,9 @@ from streamer.intersight.client import Client
 from streamer.intersight.question import all_of
 from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, Spellings, Unread
-from streamer.known import Known, Marked
-from streamer.tokens import ServerClock, Sighting, Snapshot, Walk
+from streamer.known import CHANGED, SAME, Known, Marked
+from streamer.sightings import Sightings
+from streamer.tokens import ServerClock, Snapshot, Walk
 from streamer.underway import Underway
 
 PATH: Final = "iam/OAuthTokens"
@@ -128,8 +129,8 @@ class Pages:
         self._started_at = self._finished_at = started_at
         self._accounts: set[str] = set()
         self._known = known
-        self._unchanged = bytearray(len(known))  # 1 at the place of each that is
-        self._sightings: dict[str, Sighting] = {}
+        self._marks = bytearray(len(known))  # how each was shown, see `Marked`
+        self._sightings = Sightings()
         self._unknown = 0
 
     def take(self, page: Page, *, but: int = 0) -> None:
@@ -147,12 +148,15 @@ class Pages:
         self.number += 1
         self.count = page.count if self.count is None else self.count
         self.rows += len(page.moids) - but
+        marks, near = self._marks, 0
         for place in page.unchanged:
-            self._unchanged[place] = 1
-        for moid in shown & self._sightings.keys():  # it was shown as another before
-            if (again := self._known.place(moid)) is not None:
-                self._unchanged[again] = 0
-        self._sightings.update((row.token.moid, row) for row in page.rows if row.token.moid not in shown)
+            marks[place] = marks[place] or SAME  # what was shown in other words before has been seen so
+        for row in page.rows:
+            if row.token.moid not in shown:
+                self._sightings.add(row)
+                known_at = self._known.place(row.token.moid, near)
+                if known_at is not None:
+                    marks[known_at], near = CHANGED, known_at + 1
         self._unknown += page.unknown
         self._finished_at = page.arrived_at
 
@@ -179,7 +183,7 @@ class Pages:
             walk=self.walk(journal),
             account_moid=next(iter(self._accounts), None),
             moids_sha256=moids_sha256,
-            unchanged=Marked(self._known, self._unchanged),
+            unchanged=Marked(self._known, self._marks),
             rows=self._sightings,
             unknown=self._unknown,
         )

@@ -31,6 +31,7 @@ from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
 from streamer.known import Known, ends_of
 from streamer.renewed import Renewed
+from streamer.sightings import Sightings
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
 from streamer.underway import Underway
 
@@ -138,7 +139,7 @@ class IntersightSource:
             void = Rejected("clock_set", f"this machine's clock was set by {step / 1000:+g} s while pages were read")
             void.walk = seen.walk
             raise void
-        ends = {*ends_of(seen.unchanged), *ends_of(seen.rows)}
+        ends = {*ends_of(seen.unchanged), *Sightings.of(seen.rows).ends()}
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
         return replace(seen, believed=self._server_time.after(told))

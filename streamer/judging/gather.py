@@ -13,13 +13,15 @@ from typing import Final, Protocol
 
 from streamer import absence, avro, diff, log
 from streamer.absence import Weighed
+from streamer.diff import Kind
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.judging import lag
 from streamer.judging.judgement import Look, Memory, Policy, poll_of
-from streamer.judging.steps import is_refresh, last_shown, was_first
+from streamer.judging.steps import is_suppressed, last_shown, was_first
 from streamer.known import Known
 from streamer.log import say
+from streamer.sightings import Sightings
 from streamer.state import SourceRow, SourceState, TokenRow
 from streamer.tokens import Audit, Finding, Gone, Rights, Sighting, Snapshot, Unsure
 
@@ -68,11 +70,11 @@ class Gatherer:
         """Read a snapshot and what belongs to it. Writes nothing and may be cancelled at any point."""
         requests, damaged = self._source.requests, self._source.damaged
         look = await self._look(state, row, memory)
-        rows = look.snapshot.rows.values() if look.snapshot else ()
+        rows = Sightings.of(look.snapshot.rows if look.snapshot else {})
         return replace(
             look,
             requests=self._source.requests - requests,
-            damaged=self._source.damaged - damaged + sum(seen.damaged for seen in rows),
+            damaged=self._source.damaged - damaged + rows.damaged,
             unknown=look.snapshot.unknown if look.snapshot else 0,
         )
 
@@ -133,12 +135,12 @@ class Gatherer:
         asked = [moid for moid in look.weighed.askable if moid not in known]
         answers = await self._source.look_up(asked) if asked else {}
         findings = {**known, **answers}
-        found = {
-            moid: finding
-            for moid, finding in findings.items()
+        found = [
+            finding
+            for finding in findings.values()
             if isinstance(finding, Sighting) and agree(poll.account_moid, finding.token.account_moid)
-        }
-        merged = replace(seen, rows={**seen.rows, **found})
+        ]
+        merged = replace(seen, rows=Sightings.of(seen.rows).with_(found)) if found else seen
         traces = (answer.trace_id for answer in answers.values() if not isinstance(answer, Unsure))
         return replace(look, snapshot=merged, findings=findings, trace_ids=tuple(filter(None, traces)))
 
@@ -150,27 +152,23 @@ class Gatherer:
         audit = await self._audit(tokens, poll, gone, owners) if gone and self._policy.audit_wait is not None else None
         users: Mapping[str, UserInfo] = {}
         if self._policy.users and look.snapshot is not None:
-            told = self._told(tokens, look.snapshot, memory, poll)
-            wanted = {user for seen in told if (user := seen.token.user_moid)} | set(owners.values())
+            told = self._users_of(Known.of(tokens), look.snapshot, memory, poll)
+            wanted = set(told) | set(owners.values())
             users = await self._source.users(sorted(wanted)) if wanted else {}
         return replace(look, owners=owners, audit=audit, users=users)
 
-    def _told(
-        self, tokens: Mapping[str, TokenRow], snapshot: Snapshot, memory: Memory, poll: Poll
-    ) -> Iterator[Sighting]:
-        """The rows that will give an event: nobody is asked for the user of one that gives none."""
-        rows = Known.of(tokens).among(snapshot.rows)
-        distrusted = lag.stale(rows, snapshot, poll, memory.stale).keys() | lag.ghosts(rows, snapshot, poll)
-        for moid, seen in snapshot.rows.items():
-            if moid in distrusted:
+    def _users_of(self, known: Known, snapshot: Snapshot, memory: Memory, poll: Poll) -> Iterator[str]:
+        """The users of the rows that will give an event: nobody is asked for that of one that gives none."""
+        rows, ghosts = Sightings.of(snapshot.rows), lag.ghosts(known, snapshot, poll)
+        for one in diff.found(known, snapshot, rows):
+            if one.seen is None or one.seen.user_moid is None or one.kind is Kind.RETURNED or one.moid in ghosts:
                 continue
-            row = rows.get(moid)
-            if row is None or not row.known:
-                silent = self._policy.silent and row is None and was_first(poll, seen.token)
+            if one.kind is Kind.CREATED:
+                silent = self._policy.silent and one.place is None and was_first(poll, one.seen.create_time)
             else:
-                silent = row.meaning == seen.meaning or (self._policy.suppress and is_refresh(moid, row, seen))
-            if not silent:
-                yield seen
+                silent = self._policy.suppress and is_suppressed(diff.change(known, one, rows.at))
+            if not silent and lag.stale_since(one, known, poll, memory.stale) is None:
+                yield one.seen.user_moid
 
     async def _audit(
         self, tokens: Mapping[str, TokenRow], poll: Poll, gone: Mapping[str, Gone], owners: Mapping[str, str]

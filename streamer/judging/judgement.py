@@ -15,14 +15,16 @@ from typing import Final
 from streamer import absence, diff, report
 from streamer.absence import Deleted, Guard, Weighed, Witness
 from streamer.batch import Form
+from streamer.diff import Found, Kind
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.judging import history, lag, steps
 from streamer.judging.steps import Step, UserStep
 from streamer.known import Known
 from streamer.report import Report
-from streamer.state import Complete, Hold, SourceRow, SourceState
-from streamer.tokens import Audit, Change, Finding, Gone, Kind, Rights, Snapshot
+from streamer.sightings import Sightings
+from streamer.state import Complete, Hold, SourceRow, SourceState, Status
+from streamer.tokens import Audit, Finding, Gone, Rights, Snapshot
 
 USUAL: Final = Guard()
 NOTHING_MISSING: Final = Weighed()
@@ -151,8 +153,29 @@ def accept(policy: Policy, state: SourceState, look: Look, memory: Memory, *, no
         raise ValueError("only a snapshot can be accepted, and only on top of a history")
     account = state.row.account_moid or (look.rights.account_moid if look.rights else None)
     poll = poll_of(policy, state.row, look.snapshot, account, now)
-    judged = _Case(policy, Known.of(state.tokens), state.row, look, look.snapshot, memory, poll).judged(hold_id)
+    rows = Sightings.of(look.snapshot.rows)
+    judged = _Case(policy, Known.of(state.tokens), state.row, look, look.snapshot, rows, memory, poll).judged(hold_id)
     return replace(judged, steps=history.remembering(judged.steps, state, poll))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What differs, sorted out.
+
+    Attributes:
+        ghosts, stale: what is not believed, see `lag`.
+        kinds: how many there are of each, of the rest.
+        missing: the candidates for deletion.
+        returned: the tokens that were absent or deleted, and are there.
+        quiet: the refreshes that are not published, each with its meaning.
+    """
+
+    ghosts: frozenset[str]
+    stale: dict[str, int] = field(default_factory=dict)
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
+    returned: set[str] = field(default_factory=set)
+    quiet: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,45 +187,71 @@ class _Case:
     row: SourceRow
     look: Look
     snapshot: Snapshot
+    rows: Sightings
     memory: Memory
     poll: Poll
 
     def judged(self, hold_id: str) -> Judgement:
         poll, tokens, weighed = self.poll, self.tokens, self.look.weighed
-        rows = tokens.among(self.snapshot.rows)
-        stale = lag.stale(rows, self.snapshot, poll, self.memory.stale)
-        ghosts = lag.ghosts(rows, self.snapshot, poll)
-        found = diff.changes(tokens, self.snapshot, rows)
-        changes = tuple(c for c in found if c.moid not in stale and c.moid not in ghosts)
-        rows |= tokens.among(change.moid for change in changes if change.moid not in rows)
-        missing = [change.moid for change in changes if change.kind is Kind.MISSING]
-        verdicts = self._verdicts(missing)
-        quiet = {c.moid: c.after.meaning for c in changes if c.after and self._is_quiet(c)}
-        held = weighed.held | self._stays(changes, verdicts)
+        seen = self._weighed()
+        verdicts = self._verdicts(seen.missing)
+        held = weighed.held | self._stays(seen, verdicts)
         hold = absence.hold_after(self.row, held, hold_id=hold_id, now=poll.detected_at, reason=weighed.reason)
         writing = steps.Writing(
             verdicts=verdicts,
             held=held,
             hold_id=hold.hold_id if hold else None,
-            users=self._users(changes, verdicts),
+            users=self.look.users,
+            owners=self.look.owners,
             suppress=self.policy.suppress,
             silent=self.policy.silent,
         )
         told = replace(
-            self._counted(changes, quiet, len(stale) + len(ghosts)),
-            waiting=sum(moid not in verdicts and moid not in held for moid in missing),
+            self._counted(seen),
+            waiting=sum(moid not in verdicts and moid not in held for moid in seen.missing),
             held=len(held),
             hold_id=writing.hold_id,
+        )
+        passed_over = seen.stale.keys() | seen.ghosts | (seen.quiet.keys() - seen.returned)
+        changes = (
+            diff.change(tokens, one, self.rows.hand_over) for one in self._found() if one.moid not in passed_over
         )
         return Judgement(
             report=told,
             steps=chain(
-                steps.steps(poll, rows, changes, writing),
-                steps.tombstones(poll, tokens.deleted(), {change.moid for change in changes}),
+                steps.steps(poll, changes, writing),
+                steps.tombstones(poll, tokens.deleted(), seen.returned),
             ),
             accepted=self._accepted(hold),
-            memory=self._remembered(missing, verdicts, quiet, stale),
+            memory=self._remembered(seen, verdicts),
         )
+
+    def _found(self) -> Iterator[Found]:
+        """All that differs, in order."""
+        return diff.found(self.tokens, self.snapshot, self.rows)
+
+    def _weighed(self) -> _Seen:
+        """What differs, sorted out and counted; nothing is decoded but what may be a refresh that is not published."""
+        seen = _Seen(ghosts=lag.ghosts(self.tokens, self.snapshot, self.poll))
+        for one in self._found():
+            since = lag.stale_since(one, self.tokens, self.poll, self.memory.stale)
+            if since is not None:
+                seen.stale[one.moid] = since
+                continue
+            if one.moid in seen.ghosts:
+                continue
+            seen.kinds[one.kind] += 1
+            if one.kind is Kind.MISSING:
+                seen.missing.append(one.moid)
+            elif one.place is not None and self.tokens.status(one.place) is not Status.LIVE:
+                seen.returned.add(one.moid)
+            if one.seen and self._is_quiet(one):
+                seen.quiet[one.moid] = one.seen.meaning
+        return seen
+
+    def _is_quiet(self, one: Found) -> bool:
+        may_be = self.policy.suppress and one.kind is Kind.MODIFIED
+        return may_be and steps.is_suppressed(diff.change(self.tokens, one, self.rows.at))
 
     def _verdicts(self, missing: list[str]) -> dict[str, Deleted]:
         """The deletions that are believed."""
@@ -216,18 +265,15 @@ class _Case:
                 found[moid] = verdict
         return found
 
-    def _is_quiet(self, change: Change) -> bool:
-        return self.policy.suppress and steps.is_suppressed(change)
-
-    def _stays(self, changes: tuple[Change, ...], verdicts: Mapping[str, Deleted]) -> set[str]:
+    def _stays(self, seen: _Seen, verdicts: Mapping[str, Deleted]) -> set[str]:
         """What stood in the hold and neither returned nor is deleted; a stale row is no return."""
         if self.row.hold is None:
             return set()
-        left = verdicts.keys() | {change.moid for change in changes if change.kind is not Kind.MISSING}
+        left = verdicts.keys() | seen.returned
         return {moid for moid, token in self.tokens.absent().items() if absence.in_hold(self.row, token)} - left
 
-    def _counted(self, changes: tuple[Change, ...], quiet: Mapping[str, bytes], stale: int) -> Report:
-        """The report with what is counted without writing anything; `quiet` are the refreshes not published.
+    def _counted(self, seen: _Seen) -> Report:
+        """The report with what is counted without writing anything.
 
         Every row of the snapshot is created, modified, suppressed, stale or unchanged.
         """
@@ -240,9 +286,9 @@ class _Case:
             requests=self.look.requests,
             looked_up=self.look.trace_ids,
         )
-        suppressed = sum(self.memory.suppressed.get(moid) != meaning for moid, meaning in quiet.items())
-        kinds = Counter(change.kind for change in changes)
-        published = kinds[Kind.CREATED] + kinds[Kind.MODIFIED] - len(quiet)
+        suppressed = sum(self.memory.suppressed.get(moid) != meaning for moid, meaning in seen.quiet.items())
+        stale = len(seen.stale) + len(seen.ghosts)
+        published = seen.kinds[Kind.CREATED] + seen.kinds[Kind.MODIFIED] - len(seen.quiet)
         return replace(
             told,
             unchanged=len(snapshot) - published - suppressed - stale,
@@ -253,16 +299,8 @@ class _Case:
 
     def _outlived(self, now: int) -> int:
         """How many tokens are listed although their ExpirationTime is over; `now` is the server's clock."""
-        unchanged, rows = self.snapshot.unchanged, self.snapshot.rows.values()
-        ends = [end for seen in rows if (end := seen.token.expiration_time) is not None]
-        return sum([moid in unchanged for moid in self.tokens.over(now)]) + sum([end <= now for end in ends])
-
-    def _users(self, changes: tuple[Change, ...], verdicts: Mapping[str, Deleted]) -> dict[str, UserInfo]:
-        """By the Moid of a token, its user, where it was resolved."""
-        look = self.look
-        owners = {c.moid: c.after.token.user_moid for c in changes if c.after}
-        owners |= {moid: look.owners.get(moid) for moid in verdicts}
-        return {moid: look.users[owner] for moid, owner in owners.items() if owner and owner in look.users}
+        unchanged = self.snapshot.unchanged
+        return sum([moid in unchanged for moid in self.tokens.over(now)]) + self.rows.over(now)
 
     def _accepted(self, hold: Hold | None) -> SourceRow:
         """The source's row after this poll, but for the last sequence.
@@ -282,12 +320,10 @@ class _Case:
 
     def _remembered(
         self,
-        missing: list[str],
+        seen: _Seen,
         verdicts: Mapping[str, Deleted],
-        quiet: Mapping[str, bytes],
-        stale: Mapping[str, int],
     ) -> Memory:
         findings = self.look.findings
-        proven = {m: f for m in missing if m not in verdicts and isinstance(f := findings.get(m), Gone)}
+        proven = {m: f for m in seen.missing if m not in verdicts and isinstance(f := findings.get(m), Gone)}
         waited = {moid: self.memory.waited.get(moid, 0) + 1 for moid in proven}
-        return Memory(suppressed=quiet, stale=stale, proven=proven, waited=waited)
+        return Memory(suppressed=seen.quiet, stale=seen.stale, proven=proven, waited=waited)

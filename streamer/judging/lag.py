@@ -10,41 +10,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streamer.diff import Found, Kind
 from streamer.events import Poll
+from streamer.known import Known
 from streamer.state import TokenRow
 from streamer.tokens import Sighting, Snapshot
 
 Since = Mapping[str, int]
 
 
-def stale(tokens: Mapping[str, TokenRow], snapshot: Snapshot, poll: Poll, before: Since) -> Since:
-    """The Moids whose row is older than what we know, each with the start of the first snapshot in a row that said so.
+def stale_since(one: Found, known: Known, poll: Poll, before: Since) -> int | None:
+    """The start of the first snapshot in a row that showed the token older than we know it; None: it is believed.
 
     Once that is longer ago than the lag, a row is believed: no replica is so far behind.
 
     Args:
-        tokens: all that is known.
-        snapshot: what is shown now.
+        one: what differs.
+        known: from this.
         poll: its start and the lag.
-        before: what this gave for the accepted snapshot before.
+        before: by Moid, what this gave for the accepted snapshot before.
     """
-    shown = {moid for moid, seen in snapshot.rows.items() if is_older(seen, tokens.get(moid))}
-    since = {moid: before.get(moid, poll.started_at) for moid in shown}
-    return {moid: first for moid, first in since.items() if poll.started_at - first <= poll.replica_lag_ms}
+    if one.kind is not Kind.MODIFIED or one.seen is None or one.place is None:
+        return None  # what means the same has the same ModTime
+    if not _is_before(one.seen.mod_time, known.mod_time(one.place)):
+        return None
+    since = before.get(one.moid, poll.started_at)
+    return since if poll.started_at - since <= poll.replica_lag_ms else None
 
 
 def ghosts(tokens: Mapping[str, TokenRow], snapshot: Snapshot, poll: Poll) -> frozenset[str]:
     """The Moids that are shown although their deletion was proven less than the lag before this snapshot began."""
+    deleted = Known.of(tokens).deleted() if snapshot.rows else {}
     return frozenset(
-        moid for moid in snapshot.rows if moid in tokens and may_be_a_ghost(tokens[moid], poll, poll.started_at)
+        moid for moid, row in deleted.items() if may_be_a_ghost(row, poll, poll.started_at) and moid in snapshot.rows
     )
 
 
 def is_older(seen: Sighting, row: TokenRow | None) -> bool:
     """Whether a row shows an earlier state of a token than the one we know."""
-    if row is None or not row.known or row.mod_time is None or seen.token.mod_time is None:
-        return False
-    return seen.token.mod_time < row.mod_time
+    return row is not None and row.known and _is_before(seen.token.mod_time, row.mod_time)
+
+
+def _is_before(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one < other
 
 
 def may_be_a_ghost(row: TokenRow, poll: Poll, started_at: int) -> bool:

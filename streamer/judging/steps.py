@@ -12,12 +12,12 @@ from typing import Any
 
 from streamer import events
 from streamer.absence import Deleted
-from streamer.diff import ABSENT, REFRESH, change_kinds, compare
+from streamer.diff import ABSENT, REFRESH, Change, Kind, change_kinds
 from streamer.events import Derived, Event, Poll, UserInfo
 from streamer.frozen import Frozen, replace
 from streamer.judging import lag
 from streamer.state import Status, TokenRow, UserRow
-from streamer.tokens import Change, Kind, Sighting, Token
+from streamer.tokens import Sighting, Token
 
 REMEMBER_DELETED_MS = 7 * 86_400_000  # a token that returns within this time is taken back by name
 
@@ -53,12 +53,6 @@ def is_suppressed(change: Change) -> bool:
     return change.kind is Kind.MODIFIED and change_kinds(change.fields) == REFRESH
 
 
-def is_refresh(moid: str, row: TokenRow, seen: Sighting) -> bool:
-    """The same of a known token, before it is compared with all the others."""
-    change = compare(moid, row, seen)
-    return change is not None and is_suppressed(change)
-
-
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How changes are written.
@@ -67,7 +61,8 @@ class Writing:
         verdicts: the deletions that are believed, by Moid.
         held: the absences that wait for a person, in the hold `hold_id`; any other one waits for a verdict, or, if it
             stood in a hold that was discarded, for nothing but time: then its row names no hold.
-        users: by the Moid of a token, its user, where it was resolved.
+        users: those that were resolved, by Moid.
+        owners: by the Moid of a token that is gone, that of its user.
         suppress: refresh events are not published, and leave the state as it is.
         silent: tokens that were there at the first look are not published, the state is written all the same.
     """
@@ -76,24 +71,24 @@ class Writing:
     held: Container[str] = frozenset()
     hold_id: str | None = None
     users: Mapping[str, UserInfo] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
     suppress: bool = False
     silent: bool = False
 
 
-def steps(poll: Poll, rows: Mapping[str, TokenRow], changes: Iterable[Change], writing: Writing) -> Iterator[Step]:
+def steps(poll: Poll, changes: Iterable[Change], writing: Writing) -> Iterator[Step]:
     """What is to be written, change by change, in their order.
 
     Args:
         poll: what all events share.
-        rows: the state that the changes were computed against.
         changes: what `diff` found.
         writing: how.
     """
     for change in changes:
-        row = rows.get(change.moid)
+        row = change.row
         if row is None or not row.known:
             step = _created(poll, row, _seen(change))
-            silent = writing.silent and row is None and was_first(poll, _seen(change).token)
+            silent = writing.silent and row is None and was_first(poll, _seen(change).token.create_time)
             yield _silenced(step) if silent else _of_user(step, writing)
         elif change.kind is Kind.MISSING:
             yield from _missing(poll, change.moid, row, writing)
@@ -119,15 +114,14 @@ def _missing(poll: Poll, moid: str, row: TokenRow, writing: Writing) -> Iterator
 
 
 def _of_user(step: Step, writing: Writing) -> Step:
-    user = writing.users.get(step.moid)
+    owner = step.seen.user_moid if step.seen else writing.owners.get(step.moid)
+    user = None if owner is None else writing.users.get(owner)
     return replace(step, event=replace(step.event, user=user)) if user and step.event else step
 
 
-def was_first(poll: Poll, token: Token) -> bool:
+def was_first(poll: Poll, create_time: int | None) -> bool:
     """Whether a token that is new to us was there at the first look, whichever poll is the first to show it."""
-    if token.create_time is None:
-        return poll.last_complete is None
-    return token.create_time <= poll.first_started_at
+    return poll.last_complete is None if create_time is None else create_time <= poll.first_started_at
 
 
 def _silenced(step: Step) -> Step:

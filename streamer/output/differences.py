@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamer import avro
-from streamer.diff import changes
+from streamer.diff import Change, Kind, changes
 from streamer.known import Known
 from streamer.output import lines
 from streamer.state import Status, TokenRow
-from streamer.tokens import Change, Kind, Sighting, Snapshot, Token
+from streamer.tokens import Sighting, Snapshot, Token
 from streamer.wire.jsonform import rfc3339
 
 _WORDS: Final = {Kind.CREATED: "listed", Kind.MODIFIED: "changed", Kind.MISSING: "unlisted"}

@@ -90,7 +90,7 @@ def test_a_page_is_worth_what_the_state_holds() -> None:
     spellings, known = Spellings(), known_of(*_read(Known(), row("a"), row("b")).rows)
     _read(known, row("a"), row("b"), spellings=spellings)
     renamed = known_of(*_read(Known(), row("a"), row("b", ClientName="z")).rows)
-    for moved in (known.after({"b": None}), renamed):
+    for moved in (known.after((), ["b"]), renamed):
         page = _read(moved, row("a"), row("b"), spellings=spellings)
 
         assert (page.moids, [seen.token.moid for seen in page.rows]) == (("a", "b"), ["b"])

@@ -173,7 +173,7 @@ def polled(
     judged = {m: judge(rows[m], Gone(m, at), shared, not_before=last_shown(shared, rows[m])) for m in gone}
     writing = Writing({moid: verdict for moid, verdict in judged.items() if verdict})
     written = (
-        *steps(shared, rows, found, writing),
+        *steps(shared, found, writing),
         *tombstones(shared, rows, {change.moid for change in found}),
     )
     told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at, requests=1)
