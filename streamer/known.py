@@ -150,9 +150,11 @@ class Known(Mapping[str, TokenRow]):
         places = [place for moid in gone if (place := self.place(moid)) is not None]
         for place in sorted(places, reverse=True):
             del rows[place]
+        if new:
+            rows += new
+            rows.sort()
         known = Known()
-        rows += new
-        known._rows = sorted(rows) if new else rows
+        known._rows = rows
         return known
 
     # What a page is compared with...

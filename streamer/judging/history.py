@@ -36,6 +36,7 @@ LONGEST: Final = 256  # bytes of a client_id, usual are 89; so a row has under 6
 DAY_MS: Final = 86_400_000
 KEPT_MS: Final = 90 * DAY_MS
 SEARCHED: Final = 100_000  # tokens in one poll, for the users of aged rows; a million take most of a second
+DECODED: Final = 10_000  # users; one with ten clients takes 2 kB so, and a quarter of that as a row
 USER: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")  # a Moid; of a user with another name nothing is remembered
 SAME: Final = frozenset({"client_id", "user_moid"})
 
@@ -57,12 +58,14 @@ def remembering(steps: Iterable[Step | UserStep], state: SourceState, poll: Poll
 
 
 class _Users:
-    """The users of one poll; `at` is its start. What it decoded stays decoded until the poll is written."""
+    """The users of one poll; `at` is its start. What was decoded of the last few stays so."""
 
     def __init__(self, state: SourceState, at: int) -> None:
         self._state = state
         self._at = at
-        self._known: dict[str, tuple[Times, Times]] = {}
+        self._told: set[str] = set()
+        self._rows: dict[str, UserRow] = {}  # that this poll writes
+        self._known: dict[str, tuple[Times, Times]] = {}  # what the last of these rows say
 
     def told(self, step: Step) -> Step:
         """The step of a token that somebody saw, with its event judged and its user remembered."""
@@ -73,15 +76,18 @@ class _Users:
         if event is not None:
             is_new = _is_new(event, seen, clients)
             event = replace(event, derived=replace(event.derived or Derived(), new_client_for_user=is_new))
-        user = UserStep(seen.user_moid, self._row(clients, networks)) if self._add(seen, clients, networks) else None
-        return Step(step.moid, step.row, event, seen, user)
+        self._told.add(seen.user_moid)
+        if not self._add(seen, clients, networks):
+            return Step(step.moid, step.row, event, seen)
+        row = self._rows[seen.user_moid] = self._row(clients, networks)
+        return Step(step.moid, step.row, event, seen, UserStep(seen.user_moid, row))
 
     def aged(self) -> Iterator[UserStep]:
         """The end of rows nobody asked for in 90 days, a few at a time, but for those whose user has a token."""
         old = (
             (row.seen_at, moid)
             for moid, row in self._state.users.items()
-            if self._at - row.seen_at > KEPT_MS and moid not in self._known
+            if self._at - row.seen_at > KEPT_MS and moid not in self._told
         )
         most = max(1, SEARCHED // max(1, len(self._state.tokens)))
         for _, moid in sorted(old)[:most]:
@@ -98,7 +104,9 @@ class _Users:
 
     def _of(self, moid: str) -> tuple[Times, Times]:
         if moid not in self._known:
-            row = self._state.users.get(moid)
+            if len(self._known) >= DECODED:
+                self._known.clear()
+            row = self._rows.get(moid) or self._state.users.get(moid)
             self._known[moid] = row.seen() if row else ({}, {})
         return self._known[moid]
 
