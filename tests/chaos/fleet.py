@@ -24,7 +24,7 @@ from streamer.kafka.share import SESSION_S
 from streamer.serving import serve
 from tests import judge
 from tests.installation import ACCEPTED, QUIET_POLLS, Around, configuration, utc_ms
-from tests.process import MODULE, Process
+from tests.process import FAULT, MODULE, Process
 from tests.services.reader import ends, read_all
 
 SEED = 20_261_125
@@ -125,7 +125,7 @@ class Fleet:
         """All workers are asked to stop, and do so as if nothing had ever happened."""
         for worker in self.workers:
             assert await worker.stop() == 0, worker.said()[-3000:]
-        assert not any("Traceback" in worker.log.read_text(errors="replace") for worker in self.workers)
+        assert not any(FAULT.search(worker.log.read_text(errors="replace")) for worker in self.workers)
 
     async def has_one_open(self, frozen: Process) -> bool:
         """Whether it stopped in the midst of a transaction: one of its partitions has one open that does not go on.
