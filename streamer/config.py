@@ -62,8 +62,15 @@ class HttpSettings(Section):
 class LogSettings(Section):
     """What is said on stderr."""
 
-    level: Literal["debug", "info", "warning", "error"] = key("info", "the least that is said")
+    level: Literal["debug", "info", "warning", "error"] = key(
+        "info", "the least that is said; `check` and `verify`, whose output says it all, log errors, or at `debug` all"
+    )
     format: Literal["console", "json"] = key("console", "lines for a person, or one JSON object a line")
+
+    @property
+    def beside_output(self) -> str:
+        """The level where the command's own output tells all: errors, unless somebody looks for what is wrong there."""
+        return self.level if self.level == "debug" else "error"
 
 
 class Settings(Section):

@@ -23,6 +23,7 @@ from tests.services.registry import Given as Schemas
 
 Credential = Literal["rsa", "ec", "oauth"]
 ACCEPTED = "poll.accepted"
+QUIET_POLLS = 3  # with an `audit.wait` of 1, see `quiet`
 
 
 def utc_ms() -> int:
@@ -61,7 +62,9 @@ class Installation:
         self.process = process
 
     async def quiet(self, *sources: str) -> None:
-        """Let nothing happen any more, not even an expiry, and wait until each source was polled twice after that.
+        """Let nothing happen any more, not even an expiry, and wait until each source has told all that did.
+
+        One poll was under way, the next sees what is missing, and tells of it when `audit.wait` is over.
 
         Args:
             sources: their names; none: whichever there is.
@@ -70,7 +73,7 @@ class Installation:
         lines = [f"{ACCEPTED} source={name} " for name in sources] or [ACCEPTED]
         seen = [self.process.said().count(line) for line in lines]
         for line, count in zip(lines, seen, strict=True):
-            await self.process.says(line, count + 2)
+            await self.process.says(line, count + QUIET_POLLS)
 
     async def verdict(self) -> list[str]:
         """Every promise that was broken; call it when all is quiet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ from tests.services.jvm import die_with_parent
 
 LIMIT_S = 60  # for anything a healthy process does
 MODULE = ("-m", "streamer")
+FAULT = re.compile(r"^Traceback|^\S+ \w+ +(?!aiokafka\.).*\n    \| Traceback", re.MULTILINE)  # of ours, in a log: what
+# a broker calls an unknown error, as it may when a commit is fenced just then, aiokafka logs with its traceback
 
 
 class Process:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from streamer.demo.credentials import Credentials
 from tests.process import Process
 from tests.services.jvm import die_with_parent
+from tests.test_secrets import leaks, needles, of_account
 
 README = Path(__file__).parents[1] / "README.md"
 CALL = "import sys; from streamer.cli import main; sys.argv[1:] = ['demo']; main()"
@@ -30,10 +32,18 @@ BREAKAGES = {
 
 
 NOTHING = "nothing"
+KEPT = "from pathlib import Path; from streamer.demo.credentials import Credentials; real = Credentials.new\n"
+KEPT += "Credentials.new = lambda *of: (made := real(*of), made._keep(Path({!r})))[0]"
+
+
+@pytest.fixture(scope="module", name="keys")
+def _keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the credentials of the demo with nothing broken are kept; else nobody would know them but itself."""
+    return tmp_path_factory.mktemp("keys")
 
 
 @pytest.fixture(scope="module", name="days")
-def _days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, subprocess.Popen[str]]]:
+def _days(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Iterator[Mapping[str, subprocess.Popen[str]]]:
     """A demo with each core, by what is broken in it: all at once, since each mostly waits for the next poll."""
     started = {
         name: subprocess.Popen(
@@ -44,7 +54,7 @@ def _days(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, sub
             text=True,
             preexec_fn=die_with_parent(),  # noqa: PLW1509 - as in `tests.services.jvm`
         )
-        for name, code in {NOTHING: "", **BREAKAGES}.items()
+        for name, code in {NOTHING: KEPT.format(str(keys)), **BREAKAGES}.items()
     }
     yield started
     for process in started.values():
@@ -60,8 +70,8 @@ def _sample() -> list[str]:
     return [re.sub(r"\d+", r"\\d+", line) if "ledger" in line or "polls" in line else line for line in patterns]
 
 
-def test_the_day_ends_well(days: Mapping[str, subprocess.Popen[str]]) -> None:
-    """It ends by itself with status 0; several transactions carried the first diff; README shows it."""
+def test_the_day_ends_well(days: Mapping[str, subprocess.Popen[str]], keys: Path) -> None:
+    """It ends by itself with status 0; several transactions carried the first diff; README shows it; no secret told."""
     output, _ = days[NOTHING].communicate()
 
     assert days[NOTHING].returncode == 0, output
@@ -70,6 +80,7 @@ def test_the_day_ends_well(days: Mapping[str, subprocess.Popen[str]]) -> None:
     said = [re.sub(r"^\d\d:\d\d:\d\d", "", line) for line in output.splitlines()]
     for line in _sample():
         assert any(re.fullmatch(line, one) for one in said), line
+    assert leaks({"demo": output.encode()}, needles(*of_account(Credentials.kept_in(keys)))) == []
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)

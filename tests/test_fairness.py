@@ -121,13 +121,16 @@ HOSTILE: dict[str, Wire] = {
 
 
 async def _among_hostile_ones(folder: Path, opened: AsyncExitStack) -> None:
-    """These come first in the configuration, so they ask for places first, in the one partition there is."""
+    """These come first in the configuration, so they ask for places first, in the one partition there is.
+
+    Who hangs does so for longer than any test runs.
+    """
     path = folder / "worker-0" / "streamer.yaml"
     written = yaml.safe_load(path.read_text())
     sources = []
     for name, behaviour in HOSTILE.items():
         url = f"http://{await opened.enter_async_context(wire(behaviour))}"
-        sources.append({**written["sources"][0], "name": name, "url": url})
+        sources.append({**written["sources"][0], "name": name, "url": url, "timeout": "1h"})
     written["sources"] = [*sources, *written["sources"]]
     written["kafka"]["state_partitions"] = 1
     written["max_concurrent_polls"] = PLACES

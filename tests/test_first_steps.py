@@ -27,11 +27,11 @@ def first_steps() -> list[list[str]]:
 
 @pytest.mark.timeout(300)
 async def test_the_first_steps_show_the_first_event(tmp_path: Path) -> None:
-    """Services, simulator, service, follower, word for word but for the port: the follower shows a new token."""
+    """Services, simulator, service, follower, word for word but for the ports: the follower shows a new token."""
     for fetch in (kafka.installed, registry.installed):
         installed(fetch)
     (services,), (simulate,), (config, run, _), (follow,) = first_steps()
-    environ = {"PYTHONPATH": str(ROOT)}
+    environ = {"PYTHONPATH": str(ROOT), "STREAMER_HTTP__LISTEN": "127.0.0.1:0"}
     async with AsyncExitStack() as opened:
 
         async def started(name: str, line: str) -> Process:

@@ -32,21 +32,24 @@ async def test_what_is_read_is_what_happened(
         here.life.vanish(next(iter(here.life.tokens)))  # few tokens end by chance in so short a life
         await here.process.says(ACCEPTED, 6)
         await here.quiet()
-        ready, sources = await health(here.process, "/readyz"), await health(here.process, "/sources")
-        metrics, page = await health(here.process, "/metrics"), await health(here.process, "/")
+        ready, polls = await health(here.process, "/readyz"), len((await around.log()).reports)
+        metrics = await health(here.process, "/metrics")
+        while (sources := await health(here.process, "/sources")).status_code != 200:
+            await here.process.says(ACCEPTED, here.process.said().count(ACCEPTED) + 1)  # not fresh: the machine is busy
+        page = await health(here.process, "/")
         assert await here.process.stop() == 0
         broken = await here.verdict()
 
     log = await around.log()
     assert broken == []
     assert {e["event_type"] for e in log.events} == {"created", "modified", "deleted"}
-    assert (ready.status_code, sources.status_code) == (200, 200)
+    assert ready.status_code == 200
     (source,) = sources.json()
     assert source["last_sequence"] == len(log.events)
     assert source["tokens"] == len(here.life.tokens)
     counted = {name: _sum(metrics.text, name) for name in ("streamer_events_total", "streamer_api_requests_total")}
     assert counted["streamer_events_total"] == len(log.events)
-    assert sum(report["requests"] for report in log.reports[:-1]) <= counted["streamer_api_requests_total"]
+    assert sum(report["requests"] for report in log.reports[:polls]) <= counted["streamer_api_requests_total"]
     assert _sum(metrics.text, "streamer_restore_seconds_count") == _sum(metrics.text, "streamer_ready") == 1
     assert "1 source, fresh" in page.text
 
@@ -66,9 +69,10 @@ async def test_broker_stopped_and_started(
         await here.process.start()
         await here.process.says(ACCEPTED, 3)
         for _ in range(2):
-            accepted = here.process.said().count(ACCEPTED)
+            failed = here.process.said().count("turn.failed")
             await asyncio.to_thread(broker.stop)
-            await here.process.says("turn.failed", here.process.said().count("turn.failed") + 1)
+            await here.process.says("turn.failed", failed + 1)
+            accepted = here.process.said().count(ACCEPTED)
             broker.launch()
             await asyncio.to_thread(broker.wait)
             await here.process.says(ACCEPTED, accepted + 2)
@@ -122,7 +126,8 @@ async def test_unsure_look_up_waits(kafka: Any, registry: Any, prefix: str, tmp_
     gone_at = here.life.truth.entries[-1].at
     assert (created["event_type"], deleted["event_type"], deleted["delete_cause"]) == ("created", "deleted", "removed")
     assert deleted["not_before"] <= gone_at <= deleted["not_after"]
-    assert gone_at - deleted["not_before"] < 3000  # bounds honest over the restart: the last poll that showed it
+    showed = [report["started_at"] for report in waiting.reports if report["waiting"] == 0][-1]
+    assert deleted["not_before"] >= showed - 2000  # honest over the restart: the last poll that showed it, by `Date`
     assert deleted["delete_evidence"]["method"] == "lookup"
     assert broken == []
 

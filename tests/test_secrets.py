@@ -7,6 +7,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 from streamer.config import load, masked, reference
+from streamer.demo.credentials import Credentials
 from tests.conftest import OwnedBroker
 from tests.installation import ACCEPTED, Around, Installation, installed
 from tests.process import LIMIT_S, Process
@@ -27,6 +29,7 @@ SASL, REGISTRY = "Sasl+7/pl4nted%secret", "R3gistry/pl4nted+secret"
 OTHER = "An0ther/pl4nted+secret"  # wrong, and no less somebody's
 LONG = 32  # letters of a PEM's line that are secret by themselves
 RELAY = ("relay", "--format", "json")
+SIMULATE = ("simulate", "--port", "0", "--key-dir", "simulated")  # makes its own keys, and names their files
 LOOKED_AWAY = "sources (registry)"  # says what it does not know, and shows the rest
 SOURCES = ("prod", "second", "third")
 PATHS = ("/", "/metrics", "/sources", "/readyz", "/healthz", "/nowhere")
@@ -48,6 +51,11 @@ def leaks(outputs: Mapping[str, bytes], planted: Mapping[bytes, str]) -> list[st
     return [f"{where} tells {planted[form]!r}" for where, told in outputs.items() for form in planted if form in told]
 
 
+def of_account(known: Credentials) -> tuple[str, ...]:
+    """The secrets that open a simulated account."""
+    return known.rsa.pem, known.ec.pem, known.client_secret
+
+
 def test_the_scan_finds_what_is_there() -> None:
     """Every form of a secret, whatever stands around it; a scan that cannot find proves nothing."""
     pem = "-----BEGIN X-----\n" + "Ab3/" * 16 + "\n-----END X-----"
@@ -65,7 +73,7 @@ async def test_nothing_that_is_said_or_shown_tells_a_secret(
 ) -> None:
     """Keys, client secrets and passwords, right and wrong ones: in logs, errors, pages, metrics, topics, printing.
 
-    Of the service and of every other command.
+    Of the service and of every other command; of the demo, whose keys nobody else has, `tests/test_demo.py` says so.
     """
     broker = owned_broker(users={USER: SASL})
     around = Around(broker.at("SASL_PLAINTEXT"), registry.url, prefix)
@@ -75,6 +83,7 @@ async def test_nothing_that_is_said_or_shown_tells_a_secret(
         outputs |= await _commanded(here, right)
         for name, wrong in _mistakes(here).items():
             await _until(here, right | wrong, name)
+        await _until(here, right, "Run against it", *SIMULATE)
         await _until(here, right, "relay.share", *RELAY)
         await _until(here, right | {"STREAMER_KAFKA__SASL_PASSWORD": OTHER}, "relay.waiting", *RELAY)
         outputs["log"] = here.process.log.read_bytes()
@@ -86,8 +95,8 @@ async def test_nothing_that_is_said_or_shown_tells_a_secret(
         for record in await reader.read_all(broker.bootstrap, topics, "read_uncommitted")
     )
 
-    known = here.simulator.credentials
-    assert leaks(outputs, needles(SASL, REGISTRY, OTHER, known.rsa.pem, known.ec.pem, known.client_secret)) == []
+    known = [of_account(one) for one in (here.simulator.credentials, Credentials.kept_in(tmp_path / SIMULATE[-1]))]
+    assert leaks(outputs, needles(SASL, REGISTRY, OTHER, *chain(*known))) == []
     assert [where for where, said in outputs.items() if len(said) <= 20] == []  # each was really heard
     assert b" debug " in outputs["log"]
 

@@ -35,7 +35,7 @@ from tests.stage import POLICY
 
 INTERVAL_S = 0.1
 LIMIT_S = 60
-PATIENCE_S = 5
+PATIENCE_S = group.RELEASE_LIMIT_S / 2  # until then nobody who holds on to a walk is passed over
 
 
 class Now(Clock):

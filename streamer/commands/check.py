@@ -64,7 +64,7 @@ async def _check(invocation: Invocation, checks: Checklist, *, offline: bool) ->
 
     async def configuration() -> Answer:
         read.append(invocation.settings())
-        log.setup("error", read[0].log.format)  # what a client only logs stands in its line
+        log.setup(read[0].log.beside_output, read[0].log.format)  # what a client only logs stands in its line
         count = len(read[0].sources)
         return Answer(f"{count} source{'s' if count > 1 else ''}, topics {read[0].kafka.topic_prefix}.*")
 

@@ -69,8 +69,9 @@ Examples:
 )
 @takes_config
 @OUTPUT
-def list_schemas(_: Invocation, *, output: str) -> None:
+def list_schemas(invocation: Invocation, *, output: str) -> None:
     """List the schemas by name, with their record and the topics whose values they describe (others are private)."""
+    invocation.brings_its_own("the list of schemas")
     _tell([_described(name) for name in avsc.schema_names()], NAMED, output)
 
 
@@ -86,8 +87,9 @@ Examples:
 @click.argument("name")
 @takes_config
 @OUTPUT
-def show(_: Invocation, *, name: str, output: str) -> None:
+def show(invocation: Invocation, *, name: str, output: str) -> None:
     """Print the schema NAME as it is registered; it is JSON, and `--output json` puts it on one line."""
+    invocation.brings_its_own("a schema")
     if output == "json":
         click.echo(json.dumps(avsc.schema_json(name)))
     else:

@@ -56,8 +56,8 @@ def command(invocation: Invocation, *, sources: tuple[str, ...], since: int | No
     after that time. Exit status 3 if one stands.
     """
     settings = invocation.settings(reader=True)
-    log.setup("error", settings.log.format)
     with shown(later=True, steps=True) as progress:
+        log.setup(settings.log.beside_output, settings.log.format)  # above its bars
         seen, old, young = asyncio.run(_verify(settings, Wanted(sources, since), progress))
     if output == "json":
         told = {"sources": seen.sources, "events": seen.events, "reports": seen.reports}

@@ -16,13 +16,14 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, RecordTooLargeError, for_code
+from aiokafka.errors import LeaderNotAvailableError, RecordTooLargeError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record import MemoryRecords
 
+from streamer.kafka.answers import answered
+
 BYTES: Final = 2 * 2**20  # of one fetch; with 8 or 16 a restart is no faster, and takes that much more memory
 WAIT_MS: Final = 200
-AGAIN_S: Final = 0.02
 SILENCE_LIMIT_S: Final = 30.0  # without any progress
 _WITH_REPLICAS: Final = 11  # the version of the answer in which what is aborted stands elsewhere
 
@@ -81,16 +82,9 @@ async def _asked(client: AIOKafkaClient, at: TopicPartition, offset: int, *, wan
     """The first fetch that brings anything, or, if nothing is wanted, that brings an answer."""
     async with asyncio.timeout(SILENCE_LIMIT_S):
         while True:
-            try:
-                fetched = await _fetch(client, at, offset)
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                await client.force_metadata_update()
-                await asyncio.sleep(AGAIN_S)
-            else:
-                if fetched.behind > offset or not wanted:
-                    return fetched
+            fetched = await answered(client, lambda: _fetch(client, at, offset))
+            if fetched.behind > offset or not wanted:
+                return fetched
 
 
 async def _fetch(client: AIOKafkaClient, at: TopicPartition, offset: int) -> Fetched:

@@ -16,7 +16,6 @@ the broker aborts. This room never guesses: without the coordinator's word it do
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -27,7 +26,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
-    KafkaError,
     LeaderNotAvailableError,
     NodeNotReadyError,
     TransactionalIdAuthorizationFailed,
@@ -38,13 +36,13 @@ from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
 from streamer.kafka import rights
+from streamer.kafka.answers import answered
 from streamer.kafka.closing import heeding
 from streamer.kafka.connection import Connection
 from streamer.kafka.rights import Denied
 
 ENDS: Final = {"PrepareCommit": True, "CompleteCommit": True, "PrepareAbort": False, "CompleteAbort": False}
 NEVER_HEARD_OF: Final = 105  # TRANSACTIONAL_ID_NOT_FOUND
-AGAIN_S: Final = 0.1
 READ_UNCOMMITTED, READ_COMMITTED = 0, 1
 LATEST: Final = -1
 
@@ -126,18 +124,12 @@ class Ending:
 
 
 async def _last_end(client: AIOKafkaClient, transactional_id: str) -> End | None:
-    while True:
-        try:
-            return await _asked(client, transactional_id)
-        except IncompatibleBrokerVersion:
-            return None
-        except TransactionalIdAuthorizationFailed as error:
-            raise Denied(rights.WRITE, rights.TRANSACTIONS, [transactional_id]) from error
-        except KafkaError as error:
-            if not error.retriable:
-                raise
-        await client.force_metadata_update()
-        await asyncio.sleep(AGAIN_S)
+    try:
+        return await answered(client, lambda: _asked(client, transactional_id))
+    except IncompatibleBrokerVersion:
+        return None
+    except TransactionalIdAuthorizationFailed as error:
+        raise Denied(rights.WRITE, rights.TRANSACTIONS, [transactional_id]) from error
 
 
 async def _asked(client: AIOKafkaClient, transactional_id: str) -> End | None:

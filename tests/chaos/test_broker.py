@@ -57,7 +57,7 @@ async def silent(scene: Scene) -> None:
     """In the midst of a transaction nothing passes; what was sent arrives when all belongs to the other worker."""
     here, way = scene.here, scene.way
     way.pause()
-    while not await here.has_one_open():
+    while not await here.has_one_open(here.workers[0]):
         way.resume()
         await asyncio.sleep(0.1)
         way.pause()

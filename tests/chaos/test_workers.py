@@ -35,7 +35,7 @@ async def frozen(here: Fleet, chance: random.Random) -> None:
     """One sleeps in the midst of a transaction until its session is over and its sources are another's, then wakes."""
     victim = chance.choice(here.workers)
     victim.running.send_signal(signal.SIGSTOP)
-    while not await here.has_one_open():
+    while not await here.has_one_open(victim):
         victim.running.send_signal(signal.SIGCONT)
         await asyncio.sleep(chance.uniform(0, 0.2))
         victim.running.send_signal(signal.SIGSTOP)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from streamer import cli
 from streamer.commands.check import command
 from streamer.config import RegistrySettings
 from streamer.demo.credentials import Credentials
@@ -291,3 +294,19 @@ async def test_offline(here: Installation, tmp_path: Path) -> None:
     assert "such as 127.0.0.1:9464; log.level: given 'loud'" in text
     assert isinstance(here.simulator, Simulator)
     assert here.simulator.replies.total() == before
+
+
+@pytest.mark.parametrize(("level", "least"), [("info", logging.ERROR), ("debug", logging.DEBUG)])
+@pytest.mark.parametrize("call", ["check --offline", "verify"])
+def test_what_is_logged_beside_the_output(tmp_path: Path, call: str, level: str, least: int) -> None:
+    """Errors, since the output says it all; at `debug`, for whoever looks for what is wrong there, everything."""
+    name, *arguments = call.split()
+    key = {"id": "a/u/k", "file": str(tmp_path / "key")}
+    given = {"kafka": {"bootstrap_servers": ["127.0.0.1:1"]}, "log": {"level": level}}
+    given |= {"sources": [{"name": "prod", "url": "http://127.0.0.1:1", "api_key": key}]}
+    (tmp_path / "streamer.yaml").write_text(yaml.safe_dump(given))
+    called = cli.streamer.get_command(click.Context(cli.streamer), name)
+    assert called is not None
+    CliRunner().invoke(called, [*arguments, "-c", str(tmp_path / "streamer.yaml")], obj=Invocation({}))
+
+    assert logging.getLogger("streamer").level == least

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -262,7 +263,7 @@ async def test_a_reader_that_does_not_read_cannot_hold_it(kafka: kafka.Given, pr
         await writer.write(*events(range(1, 2001)))
         environ = _environ(kafka.bootstrap, prefix)
         async with _started(environ, tmp_path, "--from-beginning", out=writing) as process:
-            await _no_more_comes(reading)
+            await _is_full(reading, writing)
             process.send_signal(signal.SIGINT)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(process.wait(), 1)
@@ -274,12 +275,12 @@ async def test_a_reader_that_does_not_read_cannot_hold_it(kafka: kafka.Given, pr
     assert process.returncode == -signal.SIGINT
 
 
-async def _no_more_comes(pipe: int) -> None:
-    """Until a pipe that nobody reads holds something, and for half a second nothing more."""
+async def _is_full(reading: int, writing: int) -> None:
+    """Until a pipe that nobody reads takes nothing more, and its writer has stopped at that."""
     before, held = -1, 0
-    while held == 0 or held != before:
+    while select.select([], [writing], [], 0)[1] or held != before:
         await asyncio.sleep(0.5)
-        before, held = held, array("i", fcntl.ioctl(pipe, termios.FIONREAD, b"    "))[0]
+        before, held = held, array("i", fcntl.ioctl(reading, termios.FIONREAD, b"    "))[0]
 
 
 async def test_what_is_no_event_and_what_is_missing_is_told(kafka: kafka.Given, prefix: str, tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ async def test_show_prints_the_file(name: str) -> None:
     assert json.loads(line) == json.loads(text)
 
 
+@pytest.mark.parametrize("arguments", [("list",), ("show", "snapshot_report")])
+async def test_a_configuration_is_not_read_for_what_the_package_has(arguments: tuple[str, ...]) -> None:
+    """Nor need it be there; who names one is told."""
+    told = await call(*arguments, "-c", "nope.yaml")
+
+    assert told.exit_code == 0
+    assert told.stderr.startswith("streamer: -c nope.yaml is not read: ")
+    assert told.stdout == (await call(*arguments)).stdout
+
+
 async def test_show_tells_which_there_are() -> None:
     """A name that does not exist is answered with those that do."""
     with pytest.raises(Misconfigured, match=r"no schema 'oauth_token', wanted one of .*oauth_token_event"):

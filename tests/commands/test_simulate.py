@@ -71,7 +71,7 @@ def test_a_program_can_use_it(tmp_path: Path, number: signal.Signals) -> None:
 
 def test_a_person_is_told_how_to_go_on(tmp_path: Path) -> None:
     """Without options for programs, the first line is the URL, then come credentials and the next command."""
-    with _simulate(tmp_path) as process:
+    with _simulate(tmp_path, "--rate", "0") as process:
         first = _first_line(process)
         assert process.stdout is not None
         rest = [process.stdout.readline() for _ in range(6)]

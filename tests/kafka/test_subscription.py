@@ -189,13 +189,13 @@ async def test_it_reads_on_after_the_broker_came_back(owned_broker: OwnedBroker)
 
 async def test_a_broker_that_stays_away_is_an_error(owned_broker: OwnedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence for longer than the patience, and no answer to a question: `Unready` that says so."""
-    monkeypatch.setattr(subscription, "CALL_LIMIT_S", 1.0)
     broker = owned_broker()
     async with feed(broker.bootstrap, "p") as writer:
         await writer.write(event(1))
         following = following_of(broker, "p", from_beginning=True, patience_s=1.0)
         async with contextlib.aclosing(following), asyncio.timeout(60):
             await take(following, 1)
+            monkeypatch.setattr(subscription, "CALL_LIMIT_S", 1.0)
             broker.kill()
             with pytest.raises(Unready, match="nothing heard for"):
                 await anext(following)

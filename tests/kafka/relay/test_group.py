@@ -9,7 +9,7 @@ from confluent_kafka.admin import NewPartitions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.errors import Misconfigured
+from streamer.errors import Misconfigured, Unready
 from streamer.kafka import group
 from streamer.kafka.connection import Connection
 from streamer.kafka.group import Membership, shared_out
@@ -172,6 +172,36 @@ async def test_a_topic_that_goes_and_comes_is_waited_for(
         found = await bench.comes("json", 4)
 
     assert shown(found) == sorted(map(as_json, [*many(3), event(6, "deleted")]))
+
+
+async def test_a_topic_is_asked_for_twice_before_it_is_gone(
+    kafka: Given, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a broker does not know may just have been made: it is gone if it is still unknown a moment later."""
+    bench = Bench(kafka.bootstrap, prefix, partitions=1)
+    await bench.make_inputs()
+    topic, there = bench.names.deleted, admin(bench.bootstrap)
+    async with member(bench, *bench.names.events) as one:
+        (await one.share()).released.set()
+        remove_topics(bench.bootstrap, topic)
+        while topic in there.list_topics(timeout=10).topics:
+            """The broker hears of it a moment later."""
+        with pytest.raises(Unready, match=f"these topics do not exist any more: {topic}"):
+            await one.share()
+        look, looks = one._missing, list[set[str]]()
+
+        async def looked(after_s: float = 0.0) -> set[str]:
+            if looks:
+                await make(bench.bootstrap, topic)
+            while looks and topic not in there.list_topics(timeout=10).topics:
+                """And of this."""
+            looks.append(await look(after_s))
+            return looks[-1]
+
+        monkeypatch.setattr(one, "_missing", looked)
+        (await one.share()).released.set()
+
+    assert looks == [{topic}, set()]
 
 
 def _add(bench: Bench, topic: str, count: int) -> None:
