@@ -8,7 +8,7 @@ between two loses nothing: the next start finds the open snapshot in the source'
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
@@ -27,6 +27,7 @@ SNAPSHOTS: Final = "snapshots"
 ALL: Final = "all"
 LAST: Final = 10  # events of a batch that are kept as values, for whoever watches
 CLOUD_TYPE: Final = "com.cisco.intersight.iam.oauthtoken.{}.v1"
+PAUSE: Final = 250  # tokens: some 20 ms
 RESERVED_RECORDS: Final = 2  # the source's row and the report
 GROWTH: Final = 256  # bytes these two may gain while events are counted: 5 figures in each, of at most 19 digits
 
@@ -161,8 +162,10 @@ def plan(
     row: SourceRow,
     accepted: SourceRow,
     clock: Callable[[], int],
-) -> Iterator[Batch]:
+) -> Iterator[Batch | None]:
     """The transactions of an accepted poll, in order; each is committed before the next is made.
+
+    None stands for a pause: some more of the next one is made, and whoever is in a hurry may go first.
 
     Args:
         form: how records are written, and when a transaction is full.
@@ -184,7 +187,9 @@ def plan(
     )
     size = form.size - _reserved(form, report, replace(accepted, open=partial))
     tally, chunk = _Tally(row.last_sequence), _Chunk(form.records - RESERVED_RECORDS, size)
-    for step in steps:
+    for number, step in enumerate(steps, 1):
+        if number % PAUSE == 0:
+            yield None
         part = _part(form, source, step, tally.last + 1)
         if not chunk.has_room_for(part):
             so_far = tally.told(replace(partial, finished_at=clock()))
@@ -320,27 +325,21 @@ class _Chunk:
 
 def _part(form: Form, source: str, step: Step | UserStep, sequence: int) -> _Part:
     user = step if isinstance(step, UserStep) else step.user
-    remembered = (user, _user_record(source, user)) if user else None
+    remembered = None
+    if user:
+        remembered = user, Record(STATE, user_key(source, user.moid), user.row.to_bytes() if user.row else None)
     if isinstance(step, UserStep):
         return _Part((), {}, remembered)
     row = Record(STATE, token_key(source, step.moid), step.row.to_bytes() if step.row else None)
     event = frozen.replace(step.event, sequence=sequence) if step.event else None
     records = (*(form.event(event) if event else ()), row)
-    return _Part(records, {step.moid: step.row}, remembered, _size(records), event)
-
-
-def _user_record(source: str, user: UserStep) -> Record:
-    return Record(STATE, user_key(source, user.moid), user.row.to_bytes() if user.row else None)
+    return _Part(records, {step.moid: step.row}, remembered, sum([record.size for record in records]), event)
 
 
 def _reserved(form: Form, report: Report, row: SourceRow) -> int:
     """The bytes to keep free in every transaction for the source's row and the report."""
     own = Record(STATE, source_key(report.source), row.to_bytes())
-    return _size((own, form.report(report))) + GROWTH
-
-
-def _size(records: Sequence[Record]) -> int:
-    return sum([record.size for record in records])
+    return own.size + form.report(report).size + GROWTH
 
 
 def _batch(source: str, now: int, row: SourceRow, *, report: tuple[Report, Form] | None = None) -> Batch:

@@ -18,7 +18,7 @@ not be as long as the largest account is. What follows is written transaction by
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
@@ -184,23 +184,20 @@ class Cycle:
         judged = await self._judged(state, look)
         form, clock = self._policy.form, self._clock
         parts = batch.plan(form, judged.report, judged.steps, row=row, accepted=judged.accepted, clock=clock)
-        told = await self._commit_all(parts, large=self._is_large(state, look))
+        told = await self._commit_all(parts)
         self._memory = judged.memory
         return told or judged.report
 
     async def _judged(self, state: SourceState, look: Look) -> Judgement:
-        now, hold_id = self._clock(), str(uuid4())
+        now, hold_id, seen = self._clock(), str(uuid4()), look.snapshot
         judge = partial(judgement.accept, self._policy, state, look, self._memory, now=now, hold_id=hold_id)
-        return await asyncio.to_thread(judge) if self._is_large(state, look) else judge()
-
-    def _is_large(self, state: SourceState, look: Look) -> bool:
-        seen = look.snapshot
-        return seen is not None and len(seen.rows) + len(state.tokens) - len(seen.unchanged) >= LARGE
+        is_large = seen is not None and len(seen.rows) + len(state.tokens) - len(seen.unchanged) >= LARGE
+        return await asyncio.to_thread(judge) if is_large else judge()
 
     async def _commit(self, written: Batch) -> None:
-        await self._commit_all(iter((written,)))
+        await self._commit_all((written,))
 
-    async def _commit_all(self, parts: Iterator[Batch], *, large: bool = False) -> Report | None:
+    async def _commit_all(self, parts: Iterable[Batch | None]) -> Report | None:
         """Write batches, each made once the one before is committed; the report that ends them.
 
         The state is not certain before the last one is; of each batch only what will be known is kept until then.
@@ -209,7 +206,10 @@ class Cycle:
         folding, made, written, source = batch.Folding(state or SourceState()), 0, 0, self._policy.source
         told = None
         with Underway("poll.writing", f"{source}: writing", ("records", "of"), source=source) as underway:
-            while part := await asyncio.to_thread(next, parts, None) if large else next(parts, None):
+            for part in parts:
+                if part is None:
+                    await asyncio.sleep(0)
+                    continue
                 await self._ledger.commit(source, part)
                 folding.add(part)
                 made, written, told = made + 1, written + len(part.records), part.report

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from streamer import avro, cycle
+from streamer import avro, batch, cycle
 from streamer.batch import SNAPSHOTS, STATE
 from streamer.errors import Doubt, Rejected
 from streamer.known import Known
@@ -58,38 +60,52 @@ async def test_two_configurations_are_told_at_every_handover() -> None:
 
 
 class Watching(Sightings):
-    """Rows of a snapshot whose readers wait each time until something else has happened in this process."""
+    """Rows of a snapshot that note in which thread, and in which turn of the loop, they are asked for."""
 
-    loop: asyncio.AbstractEventLoop
+    threads: list[threading.Thread]
+    turns: Iterator[int]
+    written: list[int]
 
     def beside(self, known: Known) -> Iterator[tuple[Outline, int | None]]:
-        """Asked for when they are compared with what is known."""
-        self._wait()
+        """Asked for when they are compared with what is known, first when they are judged."""
+        self.threads.append(threading.current_thread())
         return super().beside(known)
 
     def hand_over(self, place: int) -> Sighting:
         """Asked for when a transaction is made."""
-        self._wait()
+        self.written.append(next(self.turns))
         return super().hand_over(place)
-
-    def _wait(self) -> None:
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
 
 
 async def test_nobody_waits_while_a_large_snapshot_is_judged_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many tokens changed: others are polled meanwhile, and the group hears that we live."""
+    """However many tokens changed: others are polled meanwhile, and the group hears that we live.
+
+    It is judged in a thread of its own, and between some tokens and the next ones the loop has a turn.
+    """
     monkeypatch.setattr(cycle, "LARGE", 1)
+    monkeypatch.setattr(batch, "PAUSE", 2)
     stage = Stage()
-    stage.account.show([token("a")])
+    stage.account.show([token(moid) for moid in "abcdef"])
     await stage.cycle.prepare()
     look = await stage.cycle.look()
     assert look.snapshot is not None
     rows = Watching(look.snapshot.rows.values())
-    rows.loop = asyncio.get_running_loop()
+    turn = 0
+
+    def one_more() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_soon(one_more)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(one_more)
+    rows.threads, rows.written, rows.turns = [], [], iter(lambda: turn, -1)
 
     told = await stage.cycle.settle(replace(look, snapshot=replace(look.snapshot, rows=rows)))
 
-    assert told.created == 1
+    assert told.created == 6
+    assert rows.threads[0] is not threading.main_thread()
+    assert [later > before for before, later in pairwise(rows.written)] == [False, True, False, True, False]
     stage.check()
 
 

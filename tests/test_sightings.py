@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer import avro
+from streamer import avro, sightings
 from streamer.known import Known
 from streamer.sightings import Outline, Sightings
 from streamer.tokens import Extra, Sighting, Tag
@@ -40,6 +40,22 @@ SEEN = st.builds(
 SIGHTINGS = st.lists(SEEN, unique_by=lambda seen: seen.token.moid, max_size=8)
 
 
+def packed(seen: list[Sighting]) -> Sightings:
+    """Every other one of a token that is known, of which only the first is kept decoded."""
+    rows = Sightings()
+    for number, one in enumerate(seen):
+        rows.add(one, known=number % 2 == 1)
+    return rows
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few() -> Iterator[None]:
+    """Of those that are kept decoded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sightings, "KEPT", 1)
+        yield
+
+
 def by_moid(seen: list[Sighting]) -> Mapping[str, Sighting]:
     """What a dict would be."""
     return {one.token.moid: one for one in seen}
@@ -48,7 +64,7 @@ def by_moid(seen: list[Sighting]) -> Mapping[str, Sighting]:
 @given(SIGHTINGS)
 def test_it_is_the_mapping_it_was_made_of(seen: list[Sighting]) -> None:
     """Every field of every row, in whatever order they were added; and nothing else is in it."""
-    rows = Sightings(seen)
+    rows = packed(seen)
 
     assert rows == by_moid(seen)
     assert [rows[moid] for moid in rows] == list(rows.values()) == [rows.at(place) for place in range(len(rows))]
@@ -62,7 +78,7 @@ def test_it_is_the_mapping_it_was_made_of(seen: list[Sighting]) -> None:
 @given(SIGHTINGS)
 def test_what_is_asked_of_all_rows_is_what_each_would_say(seen: list[Sighting]) -> None:
     """In the order of the rows, and no token is decoded for it."""
-    rows, before = Sightings(seen), avro.counts.tokens_decoded
+    rows, before = packed(seen), avro.counts.tokens_decoded
 
     outlines = [outline for outline, _ in rows.beside(Known())]
     over, ends, order = rows.over(NOON), rows.ends(), list(rows)
@@ -91,7 +107,7 @@ def test_each_stands_beside_the_row_that_is_known_of_it(seen: list[Sighting], ot
 def test_some_more_are_added_to_others(seen: list[Sighting], data: st.DataObject) -> None:
     """Those before stay as they are."""
     number = data.draw(st.integers(0, len(seen)))
-    first = Sightings(seen[:number])
+    first = packed(seen[:number])
 
     both = first.with_(seen[number:])
 
@@ -103,7 +119,7 @@ def test_some_more_are_added_to_others(seen: list[Sighting], data: st.DataObject
 @given(SIGHTINGS.filter(bool))
 def test_what_was_handed_over_is_let_go(seen: list[Sighting]) -> None:
     """Each once, while the outlines of those behind it are still read; their number stays."""
-    rows, order = Sightings(seen), list(Sightings(seen))
+    rows, order = packed(seen), list(Sightings(seen))
 
     handed = {outline.moid: rows.hand_over(place) for place, (outline, _) in enumerate(rows.beside(Known()))}
 

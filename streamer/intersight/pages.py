@@ -153,8 +153,8 @@ class Pages:
             marks[place] = marks[place] or SAME  # what was shown in other words before has been seen so
         for row in page.rows:
             if row.token.moid not in shown:
-                self._sightings.add(row)
                 known_at = self._known.place(row.token.moid, near)
+                self._sightings.add(row, known=known_at is not None)
                 if known_at is not None:
                     marks[known_at], near = CHANGED, known_at + 1
         self._unknown += page.unknown

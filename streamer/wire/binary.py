@@ -13,7 +13,7 @@ why. Rejected: a second set of messages.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -239,13 +239,15 @@ _ITEMS: Final = (read_text, read_text, _tag_at, _extra_at)  # of owners, resourc
 # Any record of types that our schemas have...
 
 
-def compiled(record: Mapping[str, Any]) -> Write:
+def compiled(record: Mapping[str, Any], unique: Collection[str] = ()) -> Write:
     """What writes an object with the attributes that a record's schema names, instants as ms; all of it hashable.
 
-    Most of what stands in an event stands in those beside it too, so each field remembers what it wrote last.
+    Most of what stands in an event stands in those beside it too, so each field remembers what it wrote last, but for
+    the `unique` ones.
     """
     names = [field["name"] for field in record["fields"]]
-    writes = [lru_cache(maxsize=REMEMBERED)(_writer(field["type"])) for field in record["fields"]]
+    made = {field["name"]: _writer(field["type"]) for field in record["fields"]}
+    writes = [write if name in unique else lru_cache(maxsize=REMEMBERED)(write) for name, write in made.items()]
     take = attrgetter(*names)
 
     def write(value: Any) -> bytes:

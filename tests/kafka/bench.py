@@ -179,7 +179,7 @@ def polled(
     told = report.accepted(shared, seen, baseline=row.complete is None, finished_at=at, requests=1)
     accepted = replace(row, account_moid=ACCOUNT, first_started_at=NOON, complete=Complete(str(at), at - SECOND, at))
     known = history.remembering(written, state, shared)
-    return list(batch.plan(form, told, known, row=row, accepted=accepted, clock=lambda: at))
+    return [part for part in batch.plan(form, told, known, row=row, accepted=accepted, clock=lambda: at) if part]
 
 
 def _start(row: SourceRow) -> int | None:
