@@ -66,9 +66,14 @@ def every(group: click.Group = streamer, called: str = "streamer") -> Iterator[t
 
 
 def reference() -> str:
-    """A table of all commands with what `--help` says of them in a line, for the documentation."""
-    rows = (f"| `{called}` | {command.get_short_help_str()} |\n" for called, command in every())
-    return "| command | |\n|---|---|\n" + "".join(rows)
+    """A table of all commands, what `--help` says of them in a line and their options, for the documentation."""
+    rows = (f"| `{called}` | {command.get_short_help_str()} | {_options(command)} |\n" for called, command in every())
+    return "| command | | options, beside `--config` and `--help` |\n|---|---|---|\n" + "".join(rows)
+
+
+def _options(command: click.Command) -> str:
+    told = [max(one.opts, key=len) for one in command.params if isinstance(one, click.Option) and not one.hidden]
+    return " ".join(f"`{option}`" for option in told if option != "--config")
 
 
 def main() -> NoReturn:
