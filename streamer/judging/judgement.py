@@ -193,7 +193,7 @@ class _Case:
 
     def judged(self, hold_id: str) -> Judgement:
         poll, tokens, weighed = self.poll, self.tokens, self.look.weighed
-        seen = self._weighed()
+        seen = self._sorted_out()
         verdicts = self._verdicts(seen.missing)
         held = weighed.held | self._stays(seen, verdicts)
         hold = absence.hold_after(self.row, held, hold_id=hold_id, now=poll.detected_at, reason=weighed.reason)
@@ -230,7 +230,7 @@ class _Case:
         """All that differs, in order."""
         return diff.found(self.tokens, self.snapshot, self.rows)
 
-    def _weighed(self) -> _Seen:
+    def _sorted_out(self) -> _Seen:
         """What differs, sorted out and counted; nothing is decoded but what may be a refresh that is not published."""
         seen = _Seen(ghosts=lag.ghosts(self.tokens, self.snapshot, self.poll))
         for one in self._found():
@@ -318,11 +318,7 @@ class _Case:
             configuration=self.policy.configuration,
         )
 
-    def _remembered(
-        self,
-        seen: _Seen,
-        verdicts: Mapping[str, Deleted],
-    ) -> Memory:
+    def _remembered(self, seen: _Seen, verdicts: Mapping[str, Deleted]) -> Memory:
         findings = self.look.findings
         proven = {m: f for m in seen.missing if m not in verdicts and isinstance(f := findings.get(m), Gone)}
         waited = {moid: self.memory.waited.get(moid, 0) + 1 for moid in proven}
