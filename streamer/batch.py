@@ -227,7 +227,8 @@ class Folding:
         if self._written or self._gone:
             tokens = Known.of(tokens).after(self._written, self._gone)
         if self._users:
-            users = {moid: row for moid, row in {**users, **self._users}.items() if row}
+            kept = {moid: row for moid, row in users.items() if moid not in self._users}
+            users = kept | {moid: row for moid, row in self._users.items() if row}
         return SourceState(self._row, tokens, users)
 
 

@@ -24,14 +24,14 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import uuid4
 
-from streamer import batch, control, report
+from streamer import batch, control, heap, report
 from streamer.absence import RIGHTS_CHANGED
 from streamer.batch import Batch
 from streamer.control import Command, NoCommand
 from streamer.errors import Rejected
 from streamer.judging import judgement
 from streamer.judging.gather import Gatherer, Source
-from streamer.judging.judgement import Judgement, Look, Memory, Policy
+from streamer.judging.judgement import Look, Memory, Policy
 from streamer.report import Report
 from streamer.state import Answer, SourceRow, SourceState
 from streamer.underway import Underway
@@ -87,6 +87,8 @@ class Cycle:
         if self._state is not None:
             return None
         restored = await self._ledger.restore(self._policy.source)
+        if len(restored.tokens) >= LARGE:
+            heap.give_back()
         self._memory = replace(self._memory, proven={})  # a look-up never outlives its state either
         self._state = restored
         if restored.row is None:
@@ -181,18 +183,17 @@ class Cycle:
         )
 
     async def _accept(self, state: SourceState, row: SourceRow, look: Look) -> Report:
-        judged = await self._judged(state, look)
+        now, hold_id, seen = self._clock(), str(uuid4()), look.snapshot
+        judge = partial(judgement.accept, self._policy, state, look, self._memory, now=now, hold_id=hold_id)
+        is_large = seen is not None and len(seen.rows) + len(state.tokens) - len(seen.unchanged) >= LARGE
+        judged = await asyncio.to_thread(judge) if is_large else judge()
         form, clock = self._policy.form, self._clock
         parts = batch.plan(form, judged.report, judged.steps, row=row, accepted=judged.accepted, clock=clock)
         told = await self._commit_all(parts)
         self._memory = judged.memory
+        if is_large:
+            heap.give_back()
         return told or judged.report
-
-    async def _judged(self, state: SourceState, look: Look) -> Judgement:
-        now, hold_id, seen = self._clock(), str(uuid4()), look.snapshot
-        judge = partial(judgement.accept, self._policy, state, look, self._memory, now=now, hold_id=hold_id)
-        is_large = seen is not None and len(seen.rows) + len(state.tokens) - len(seen.unchanged) >= LARGE
-        return await asyncio.to_thread(judge) if is_large else judge()
 
     async def _commit(self, written: Batch) -> None:
         await self._commit_all((written,))

@@ -150,11 +150,10 @@ class Known(Mapping[str, TokenRow]):
         places = [place for moid in gone if (place := self.place(moid)) is not None]
         for place in sorted(places, reverse=True):
             del rows[place]
-        if new:
-            rows += new
-            rows.sort()
         known = Known()
-        known._rows = rows
+        known._rows = rows + new if rows else new  # at a first start these lists are a fiftieth of the rows themselves
+        if new:
+            known._rows.sort()
         return known
 
     # What a page is compared with...
