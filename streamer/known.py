@@ -100,6 +100,14 @@ def _moid(row: bytes) -> str:
     return read_text(row, 0)[0]
 
 
+def place_in(rows: Sequence[bytes], head: bytes, near: int = 0) -> int | None:
+    """Where the row that begins so stands among sorted ones, looked for `near` first; None: nowhere."""
+    if near < len(rows) and rows[near].startswith(head):
+        return near
+    place = bisect_left(rows, head)
+    return place if place < len(rows) and rows[place].startswith(head) else None
+
+
 class Known(Mapping[str, TokenRow]):
     """The rows of a source, by Moid."""
 
@@ -164,11 +172,7 @@ class Known(Mapping[str, TokenRow]):
 
     def place_of(self, head: bytes, near: int = 0) -> int | None:
         """The same, of the bytes with which the row begins: the Moid."""
-        rows = self._rows
-        if near < len(rows) and rows[near].startswith(head):
-            return near
-        place = bisect_left(rows, head)
-        return place if place < len(rows) and rows[place].startswith(head) else None
+        return place_in(self._rows, head, near)
 
     def moid(self, place: int) -> str:
         """Whose row stands there."""
