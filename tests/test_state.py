@@ -157,7 +157,7 @@ def test_golden_source_rows_are_restored(name: str, row: SourceRow) -> None:
 def test_golden_user_rows_are_restored(name: str, row: UserRow) -> None:
     """The same of a user's row: of the version that said no time of its own, the latest in it is taken."""
     for folder in make.versions("state_user"):
-        version = bytes((int(folder.name),))
+        version = bytes((min(int(folder.name), USER_VERSION),))  # the third schema has other words only
         found = UserRow.from_bytes(version + (folder / f"{name}.avro").read_bytes())
         assert (found.seen_at, found.seen()) == (row.seen_at, row.seen())
 
