@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from streamer.invocation import Invocation
+
+INTERRUPTED = """
+import builtins, sys
+real = builtins.__import__
+def interrupted(name, *more):
+    if name == "streamer.cli":
+        raise KeyboardInterrupt
+    return real(name, *more)
+builtins.__import__ = interrupted
+from streamer.__main__ import main
+main()
+"""
 
 
 def test_defaults_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +44,10 @@ def test_a_file_that_is_not_read_is_told(capsys: pytest.CaptureFixture[str]) -> 
     Invocation({}).brings_its_own("the demo")
 
     assert capsys.readouterr() == ("", "streamer: -c nope.yaml is not read: the demo needs no configuration\n")
+
+
+def test_ctrl_c_while_it_is_still_imported_is_no_traceback() -> None:
+    """Whoever sees the mistake as soon as it is typed gets the status of shells, and nothing to read."""
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (130, b"")
