@@ -325,20 +325,6 @@ def test_the_file_may_be_absent_where_nobody_named_it(tmp_path: Path) -> None:
         load(absent, environ)
 
 
-def test_the_file_is_named_with_what_is_wrong_in_it(tmp_path: Path) -> None:
-    """There may be several: whoever has forgotten `STREAMER_CONFIG` looks into another one."""
-    path = tmp_path / "streamer.yaml"
-    path.write_text("kafka: {grup: g}\n")
-
-    with pytest.raises(Misconfigured, match=r"did you mean kafka\.group") as in_file:
-        load(path, {}, reader=True)
-    with pytest.raises(Misconfigured, match="did you mean STREAMER_KAFKA__GROUP") as in_environment:
-        load(None, {"STREAMER_KAFKA__GRUP": "g"}, reader=True)
-
-    assert in_file.value.hint == f"{path} was read; README, Configuration, lists every key"
-    assert in_environment.value.hint == ""
-
-
 def test_a_reader_needs_no_source() -> None:
     """Commands that only read topics run on machines that know no Intersight; the service does not."""
     environ = {"STREAMER_KAFKA__VALUE_FORMAT": "avro"}
