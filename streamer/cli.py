@@ -17,7 +17,7 @@ import click
 
 from streamer import __version__
 from streamer.errors import StreamerError
-from streamer.invocation import Invocation
+from streamer.invocation import Invocation, hands_config_on
 from streamer.stop import Stopped
 
 INTERRUPTED = 130  # by Ctrl-C, as shells count
@@ -50,6 +50,7 @@ Exit status: 0 done; 1 a fault of ours, or a service that cannot be reached; 2 w
 """,
 )
 @click.version_option(__version__, prog_name="streamer")
+@hands_config_on
 def streamer() -> None:
     """Cisco Intersight OAuth2 tokens as exactly-once Kafka events: created, modified and proven deleted."""
 

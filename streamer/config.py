@@ -109,10 +109,13 @@ def load(path: Path | None, environ: Mapping[str, str], *, required: bool = True
     try:
         settings = Settings.model_validate(tree, context=WRITTEN)
     except ValidationError as error:
-        raise complaint(error, Settings, tree) from error
+        told = complaint(error, Settings, tree)
+        told.hint = f"{path} was read; README, Configuration, lists every key" if path and path.exists() else ""
+        raise told from error
     if not settings.sources and not reader:
-        asked = f"{path} {'names none' if path.exists() else 'does not exist'}" if path else "no file was asked"
-        raise Misconfigured("sources: none given, wanted at least one", hint=f"{asked}; name another with -c")
+        asked = f"{path} {'names none' if path.exists() else 'does not exist here'}" if path else "no file was asked"
+        hint = f"{asked}: write it (README, Use it), or name another with -c; `streamer simulate` makes one to try"
+        raise Misconfigured("sources: none given, wanted at least one", hint=hint)
     return settings
 
 

@@ -71,15 +71,40 @@ class Invocation:
 def takes_config(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a click command the option `-c/--config`, and its function the `Invocation` as its first argument."""
 
-    @click.option(
+    @_config(hidden=False)
+    @click.pass_context
+    @functools.wraps(function)
+    def command(context: click.Context, /, *, config: Path | None, **options: Any) -> Any:
+        return function(_named(context, config), **options)
+
+    return command
+
+
+def hands_config_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `-c/--config` stand before a command of a click group, too: one that is passed over acts elsewhere."""
+
+    @_config(hidden=True)
+    @click.pass_context
+    @functools.wraps(function)
+    def group(context: click.Context, /, *, config: Path | None, **options: Any) -> Any:
+        _named(context, config)
+        return function(**options)
+
+    return group
+
+
+def _config(*, hidden: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
         "-c",
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Configuration file.  [default: $STREAMER_CONFIG, else streamer.yaml here]",
+        hidden=hidden,
     )
-    @click.pass_obj
-    @functools.wraps(function)
-    def command(invocation: Invocation, /, *, config: Path | None, **options: Any) -> Any:
-        return function(replace(invocation, config=config), **options)
 
-    return command
+
+def _named(context: click.Context, config: Path | None) -> Invocation:
+    """The invocation with the file that is named here, if one is; for the commands below as well."""
+    known: Invocation = context.obj
+    context.obj = invocation = replace(known, config=config or known.config)
+    return invocation

@@ -1,12 +1,28 @@
-"""What every command is called with: where nothing of it is given, or where it is not read, that is said."""
+"""What every command is called with: a file counts wherever it is named; that none is given, or read, is said."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from streamer import cli
 from streamer.invocation import Invocation
+
+INTERRUPTED = """
+import builtins, sys
+real = builtins.__import__
+def interrupted(name, *more):
+    if name == "streamer.cli":
+        raise KeyboardInterrupt
+    return real(name, *more)
+builtins.__import__ = interrupted
+from streamer.__main__ import main
+main()
+"""
 
 
 def test_defaults_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,3 +46,39 @@ def test_a_file_that_is_not_read_is_told(capsys: pytest.CaptureFixture[str]) -> 
     Invocation({}).brings_its_own("the demo")
 
     assert capsys.readouterr() == ("", "streamer: -c nope.yaml is not read: the demo needs no configuration\n")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "run -c nope.yaml",
+        "-c nope.yaml run",
+        "-c other.yaml run -c nope.yaml",
+        "sources -c nope.yaml",
+        "sources -c nope.yaml forget a",
+        "-c nope.yaml sources list",
+        "deletes -c nope.yaml list",
+        "schemas -c nope.yaml check",
+        "siem -c nope.yaml vector",
+    ],
+)
+def test_a_file_counts_wherever_it_is_named(call: str) -> None:
+    """Before a command or behind it, the last one: to pass one over would act on another deployment."""
+    told = CliRunner().invoke(cli.streamer, call.split(), obj=Invocation({}))
+
+    assert str(told.exception) == "cannot read the configuration file nope.yaml: No such file or directory"
+
+
+def test_an_option_of_the_list_is_not_passed_over() -> None:
+    """`sources` lists and is a group, too: what stands before a command of it and would mean nothing is refused."""
+    told = CliRunner().invoke(cli.streamer, ["sources", "--output", "json", "list"], obj=Invocation({}))
+
+    assert told.exit_code == 2
+    assert "--output stands behind `list`" in told.stderr
+
+
+def test_ctrl_c_while_it_is_still_imported_is_no_traceback() -> None:
+    """Whoever sees the mistake as soon as it is typed gets the status of shells, and nothing to read."""
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (130, b"")

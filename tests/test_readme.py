@@ -99,6 +99,15 @@ def test_what_is_named_is_there(path: tuple[str, str]) -> None:
     assert (ROOT / "".join(path)).exists()
 
 
+def test_every_link_within_leads_to_a_heading() -> None:
+    """A heading that is renamed is renamed in the contents, too."""
+    headings = [re.sub(r"[^\w -]", "", line).lower() for line in re.findall(r"^#+ (.+)$", README, re.MULTILINE)]
+    linked = re.findall(r"\]\(#([^)]+)\)", README)
+
+    assert linked
+    assert set(linked) <= {heading.replace(" ", "-") for heading in headings}
+
+
 def test_prose_is_no_wider_than_code() -> None:
     """Lines of 120 letters at most, but for tables and blocks; a difference shows what changed and not a paragraph."""
     prose = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from streamer.output.table import LEAST, Column, show
+from streamer.output.table import LEAST, Column, fitted, show
 
 ID = "5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90"
 COLUMNS = (
@@ -53,6 +53,12 @@ def test_a_terminal_too_narrow_for_anything() -> None:
 
     assert (ID in short, ID in long) == (True, True)
     assert cell_len(long.partition(ID)[0].rstrip()) in {LEAST, LEAST - 1}
+
+
+@pytest.mark.parametrize("width", [0, -1])
+def test_a_cell_without_room_is_left_out(width: int) -> None:
+    """What shares a narrow terminal out may have nothing left for a cell: it and its gap are gone, the line fits."""
+    assert fitted([("created", "", 9), ("user5@example.com", "", width), ("is new", "", 3)]).plain == "created    is…"
 
 
 def test_a_name_is_no_markup() -> None:

@@ -25,7 +25,7 @@ from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, conne
 from streamer.config import Settings
 from streamer.control import Held
 from streamer.errors import CheckFailed, Misconfigured
-from streamer.invocation import OUTPUT, Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, hands_config_on, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, homes
 from streamer.kafka.restore import known
@@ -60,6 +60,7 @@ Examples:
   streamer deletes release --hold 5f0c3d1e-8a51-4c43-9b1e-2f6f0a7c1d90 --expect 5000
 """,
 )
+@hands_config_on
 def command() -> None:
     """Show the deletions that are held because they are too many at once, and say what shall become of them."""
 

@@ -31,6 +31,7 @@ from rich.text import Text
 
 from streamer import log
 from streamer.config import Settings
+from streamer.intersight.canonical import MOID
 from streamer.invocation import Invocation, takes_config
 from streamer.kafka.choice import choose
 from streamer.kafka.connection import Connection
@@ -91,6 +92,14 @@ def instant(_: click.Context, __: click.Parameter, value: str | None) -> int | N
     )
 
 
+def _moids(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """As given: one that cannot be would be waited for in vain."""
+    for value in values:
+        if not MOID.fullmatch(value):
+            raise click.BadParameter(f"{value!r} is given, wanted a Moid, such as 5b653f937564613f0e8bec94")
+    return values
+
+
 @click.command("follow", short_help="Print events as they are published.", epilog=EXAMPLES)
 @click.option(
     "--output",
@@ -103,7 +112,7 @@ def instant(_: click.Context, __: click.Parameter, value: str | None) -> int | N
 @click.option("--since", callback=instant, help="Begin with events detected since then: 15m, 7d, 2026-11-25T08:00:00Z.")
 @click.option("--group", help="Consumer group: commit what was written, and go on from there the next time.")
 @click.option("--until-end", is_flag=True, help="End with the last event that is there now.")
-@click.option("--moid", "moids", multiple=True, help="Only this token; may be given again.")
+@click.option("--moid", "moids", multiple=True, callback=_moids, help="Only this token; may be given again.")
 @click.option("--type", "types", type=click.Choice(EVENTS), multiple=True, help="Only this type; may be given again.")
 @takes_config
 def command(

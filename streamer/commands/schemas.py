@@ -18,7 +18,7 @@ from rich.console import Console
 
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
-from streamer.invocation import OUTPUT, Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, hands_config_on, takes_config
 from streamer.output import table
 from streamer.output.printable import printable
 from streamer.output.table import Column
@@ -54,6 +54,7 @@ Examples:
   streamer schemas check -c /etc/streamer.yaml
 """,
 )
+@hands_config_on
 def command() -> None:
     """Show the Avro schemas that are published, and compare or register them with the schema registry."""
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import click
 
 from streamer.errors import Misconfigured
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import Invocation, hands_config_on, takes_config
+from streamer.output.stdout import put, until_nobody_reads
 from streamer.siem import detections
 from streamer.siem.deployment import Deployment
 from streamer.siem.pipelines.catalogue import PIPELINES, Pipeline
@@ -30,6 +31,7 @@ Examples:
   streamer siem sigma --out rules/
 """,
 )
+@hands_config_on
 def command() -> None:
     """Print the configuration of a collector for this deployment, the index side of it, or write detection rules."""
 
@@ -108,6 +110,7 @@ def sigma(invocation: Invocation, *, out: Path, force: bool) -> None:
             )
         for path, text in rules.items():
             path.write_text(text, encoding="utf-8")
-            click.echo(path)
     except OSError as error:
         raise Misconfigured(f"--out {out}: cannot write there: {error.strerror}") from error
+    with until_nobody_reads():
+        put(str(path).encode(errors="surrogateescape") for path in rules)

@@ -76,8 +76,11 @@ Examples:
 @takes_config
 def command(invocation: Invocation, *, output: str) -> None:
     """List the sources with owner, last snapshot, sequence, tokens and held deletions; or end the state of one."""
-    if click.get_current_context().invoked_subcommand is None:
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
         _list(invocation, output)
+    elif context.get_parameter_source("output") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--output stands behind `list`: streamer sources list --output json")
 
 
 @command.command(

@@ -89,7 +89,7 @@ async def _verify(
 
 async def _wait(seconds: float, count: int, progress: Progress) -> None:
     """Until differences are as old as they must be."""
-    began, told = time.monotonic(), f"waiting to see whether {count} of them stand (s)"
+    began, told = time.monotonic(), f"waiting to see whether {count} of them stand, seconds"
     while (waited := time.monotonic() - began) < seconds:
         progress(told, round(waited), round(seconds))
         await asyncio.sleep(min(TURN_S, seconds - waited))

@@ -134,6 +134,8 @@ class Reply:
         offset = self.clock.offset if self.clock else 0
         if self.status == httpx.codes.UNAUTHORIZED and abs(offset) > SKEW_MS:
             return f"this machine's clock is {abs(offset) // 1000} s {'slow' if offset > 0 else 'fast'}: set it by NTP"
+        if self.status == NOT_FOUND and not self.said():
+            return "is `url` that of an Intersight? what answered knows none of its paths"
         return _HINTS.get(self.status, "")
 
 

@@ -55,10 +55,15 @@ def show(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[st
 
 
 def fitted(cells: Sequence[tuple[str, str, int]], gap: str = GAP) -> Text:
-    """One line of cells, each a text, its style and the letters that it may take; texts, so no name is markup."""
-    parts = [Text(text, style) for text, style, _ in cells]
-    for part, (_, _, width) in zip(parts, cells, strict=True):
-        part.truncate(width, overflow="ellipsis", pad=True)
+    """One line of cells, each a text, its style and the letters that it may take; texts, so no name is markup.
+
+    Where the terminal is so narrow that a cell may take none, it is left out.
+    """
+    parts = []
+    for text, style, width in cells:
+        if width > 0:
+            parts.append(Text(text, style))
+            parts[-1].truncate(width, overflow="ellipsis", pad=True)
     return Text(gap).join(parts)
 
 

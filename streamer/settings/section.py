@@ -124,6 +124,7 @@ def _says_null(model: type[BaseModel], name: str, value: object) -> bool:
 def _content(path: Path, name: str, meaning: str) -> str:
     """The text of a file that holds one value; raises `Misconfigured`, which names the key, never what stands there."""
     hint = f"{name} names the {meaning}: put it there, where this user may read it, or name another path"
+    hint += "" if path.is_absolute() else f"; without a slash before it it begins in the current folder, {Path.cwd()}"
     try:
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:

@@ -98,7 +98,8 @@ def _address(value: str) -> str:
     return _checked_url(value, "wanted a URL such as https://host or http://host:8081, without user, query or fragment")
 
 
-def _origin(value: str) -> str:
+def origin(value: str) -> str:
+    """A URL of a host and no more, without a slash at its end; anything else is a ValueError."""
     wanted = "wanted the URL of a host alone, such as https://intersight.com"
     if urlsplit(_checked_url(value, wanted)).path.strip("/"):
         raise ValueError(wanted)
@@ -157,7 +158,7 @@ Text = Annotated[str, Field(min_length=1)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_secret)]
 File = Annotated[Path | None, BeforeValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
-Origin = Annotated[str, AfterValidator(_origin)]
+Origin = Annotated[str, AfterValidator(origin)]
 Proxy = Annotated[
     str,
     BeforeValidator(_proxy_as_given),

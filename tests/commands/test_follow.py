@@ -324,6 +324,7 @@ async def test_confluents_format_is_read_with_the_registry(
         (["--since", "yesterday"], "'yesterday' is given, wanted an age such as 15m"),
         (["--since", "2026-11-25T08:00:00"], "a time with its zone"),
         (["--since", "15m", "--from-beginning"], "exclude each other"),
+        (["--moid", "5b653f93 7564"], "'5b653f93 7564' is given, wanted a Moid, such as "),
     ],
 )
 def test_wrong_usage_is_status_2(tmp_path: Path, options: list[str], said: str) -> None:

@@ -156,6 +156,18 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, b"streamer: what it writes to is full: No space left on device\n")
 
 
+def test_rules_are_written_whole_where_nobody_reads_their_names(tmp_path: Path) -> None:
+    """A pipe that is closed, as by `head`, is no fault of the folder: all files are there, and it is done."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [sys.executable, "-m", "streamer", "siem", "sigma", "--out", "rules"]
+    with os.fdopen(writes, "wb") as closed:
+        ended = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    assert {path.name for path in (tmp_path / "rules").iterdir()} == set(hunting.shipped())
+
+
 def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
     """A file in the way is named with the option."""
     (tmp_path / "file").write_text("")

@@ -117,12 +117,16 @@ def test_a_restart_keeps_credentials(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
-    """A taken port or a broken key folder ends with status 2 and a line that names it."""
+    """A taken port, an address that is no URL or a broken key folder ends with status 2 and a line that names it."""
     with _simulate(tmp_path, "--output", "json") as process:
         port = urlsplit(json.loads(_first_line(process))["url"]).port
         with _simulate(tmp_path, "--port", str(port)) as second:
             _, errors = second.communicate(timeout=60)
     assert (second.returncode, f"cannot serve on 127.0.0.1:{port}" in errors) == (2, True)
+
+    with _simulate(tmp_path, "--url", "simulator:8180") as unreachable:
+        _, errors = unreachable.communicate(timeout=60)
+    assert (unreachable.returncode, "'simulator:8180' is given, wanted the URL of a host alone" in errors) == (2, True)
 
     (tmp_path / "identity.json").write_text("{}")
     with _simulate(tmp_path) as third:

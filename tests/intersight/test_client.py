@@ -144,6 +144,16 @@ async def test_a_redirect_is_an_error_and_is_not_followed() -> None:
     assert other in error.hint
 
 
+async def test_a_404_that_is_not_the_apis_points_to_the_url() -> None:
+    """A host that is no Intersight knows none of its paths; Intersight's own NotFound says all by itself."""
+    own = fault(404, "NotFound")
+    async with serve(Script(said(404, b"Not Found"), own)) as url, client_of(url) as client:
+        foreign, intersights = (await _get(client)).error(), (await _get(client)).error()
+
+    assert "is `url` that of an Intersight?" in foreign.hint
+    assert intersights.hint == ""
+
+
 @pytest.mark.parametrize(("now", "told"), [(NOW - 300_000, "300 s slow"), (NOW + 300_000, "299 s fast")])
 async def test_a_401_under_a_wrong_clock_names_the_clock(now: int, told: str) -> None:
     """A signature's date too far from the server's is a likely cause of a 401, and the reply shows it."""

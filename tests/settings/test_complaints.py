@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from streamer.config import ApiKey, KafkaSettings, OAuth, Settings, SourceSettings, masked
+from streamer.config import ApiKey, KafkaSettings, OAuth, Settings, SourceSettings, load, masked
 from streamer.errors import Misconfigured
 from streamer.settings.keys import keys
 from streamer.settings.layers import variable_of
@@ -281,3 +281,30 @@ def test_a_masked_configuration_is_one_that_loads(tmp_path: Path) -> None:
     settings = loaded(tmp_path, {f"{S}.interval": "90s", "kafka.transaction.bytes": "5MiB"}, {})
     assert loaded(tmp_path, yaml.safe_load(yaml.safe_dump(masked(settings))), {}) == settings
     assert isinstance(settings.sources[0], SourceSettings)
+
+
+def test_the_file_is_named_with_what_is_wrong_in_it(tmp_path: Path) -> None:
+    """There may be several: whoever has forgotten `STREAMER_CONFIG` looks into another one."""
+    path = tmp_path / "streamer.yaml"
+    path.write_text("kafka: {grup: g}\n")
+
+    with pytest.raises(Misconfigured, match=r"did you mean kafka\.group") as in_file:
+        load(path, {}, reader=True)
+    with pytest.raises(Misconfigured, match="did you mean STREAMER_KAFKA__GROUP") as in_environment:
+        load(None, {"STREAMER_KAFKA__GRUP": "g"}, reader=True)
+
+    assert in_file.value.hint == f"{path} was read; README, Configuration, lists every key"
+    assert in_environment.value.hint == ""
+
+
+def test_a_relative_path_says_where_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts it in another folder is told which one was looked in; an absolute path says all by itself."""
+    monkeypatch.chdir(tmp_path)
+    hints = []
+    for path in (Path("key.pem"), tmp_path / "key.pem"):
+        with pytest.raises(Misconfigured, match="No such file") as told:
+            ApiKey(id="a/u/k", file=path).read()
+        hints.append(told.value.hint)
+
+    assert hints[0].endswith(f"; without a slash before it it begins in the current folder, {tmp_path}")
+    assert hints[1].endswith("or name another path")
