@@ -30,6 +30,7 @@ ERROR: Final = logging.ERROR
 
 QUIET_S: Final = 10.0  # aiokafka repeats a connection error several times a second for as long as a broker is away
 REPEATS: Final = frozenset({"aiokafka", "uvicorn"})  # uvicorn for every request that is none
+LEFT: Final = "Unclosed AIOKafkaConnection"  # by who was cancelled while it connected; closed as this is said
 LASTS_S: Final = 2 * QUIET_S  # without a word of it, and it is over
 PASSING: Final = frozenset({"NotLeaderForPartitionError"})  # of a topic just made, or a leader just lost: asked again
 REMEMBERED: Final = 1_000  # kinds of lines a `Calm` keeps in mind before it forgets those that are over
@@ -87,7 +88,8 @@ class Calm(logging.Filter):
 
     Lines are alike that say the same of any broker, topic or partition, for the same kind of cause: a cluster of many
     brokers is no noisier than one, and a new cause is heard at once; but for what heals by itself (`PASSING`), which is
-    heard if it lasts. What became part of an error of ours (`streamer.kafka.connection`) is said there.
+    heard if it lasts. What became part of an error of ours (`streamer.kafka.connection`) is said there. That aiokafka
+    closed what somebody left, who was cancelled while it connected, is no news for anybody.
 
     Args:
         clock: monotonic seconds.
@@ -102,6 +104,8 @@ class Calm(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be printed."""
+        if record.name == "asyncio" and str(record.msg).startswith(LEFT):
+            return False
         if record.name.partition(".")[0] not in REPEATS:
             return True
         if record.levelno < self._least or getattr(record, "gathered", False):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
+import pytest
+from aiokafka.conn import create_conn
 from aiokafka.errors import NotLeaderForPartitionError
+from confluent_kafka import Producer
 
 from streamer import log
 from streamer.log import Calm
@@ -111,3 +115,17 @@ def test_what_is_remembered_is_bounded() -> None:
     clock.now = log.QUIET_S
     assert calm.filter(record("another", name="aiokafka.conn"))
     assert len(calm._said) == 1
+
+
+@pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning")
+async def test_a_connection_that_a_stop_left_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Who is cancelled while aiokafka connects leaves one behind; it is closed as that is said."""
+    cluster = Producer({"bootstrap.servers": "x:1", "test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = cluster.list_topics(timeout=10).brokers.values()
+
+    await create_conn(broker.host, broker.port)  # and nobody keeps it
+    gc.collect()
+
+    (said,) = [line for line in caplog.records if line.name == "asyncio" and line.levelno == logging.ERROR]
+    assert Calm(Clock()).filter(said) is False
+    assert Calm(Clock()).filter(record("Task was destroyed but it is pending!", name="asyncio", level=logging.ERROR))

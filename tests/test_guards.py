@@ -230,6 +230,14 @@ def test_a_token_without_a_birthday_is_as_young_as_its_row(age_s: int, *, asked:
     assert weighed(unknown, 1).askable == (("0000",) if asked else ())
 
 
+@pytest.mark.parametrize(("age_s", "asked"), [(120, False), (121, True)])
+def test_a_birthday_that_is_still_to_come_keeps_nobody_young(age_s: int, *, asked: bool) -> None:
+    """A CreateTime of the year 9999 is nobody's, or its token would wait until then after it is gone."""
+    unborn = rows(10, create_time=253_402_300_799_999, seen_at=NOON - SECOND - age_s * SECOND)
+
+    assert weighed(unborn, 1).askable == (("0000",) if asked else ())
+
+
 @pytest.mark.parametrize(
     ("age_s", "told_s", "asked"),
     [(120, 120, False), (121, 120, True), (120, 121, True), (-3400, 120, False), (-3400, 121, True), (60, None, True)],
