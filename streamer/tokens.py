@@ -136,7 +136,7 @@ class Walk:
 
     Attributes:
         paging: `keyset` or `skip`.
-        pages, requests: replies used, and tries in all, for this walk and those before it that came to nothing.
+        pages: replies used.
         rows: on all pages used.
         server_count: the server's own `Count`.
         server_date: the last reply's `Date` (ms); None where none was sent.
@@ -146,7 +146,6 @@ class Walk:
 
     paging: str = "skip"
     pages: int = 0
-    requests: int = 0
     rows: int = 0
     server_count: int | None = None
     server_date: int | None = None

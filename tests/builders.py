@@ -79,7 +79,7 @@ def snapshot(
         snapshot_id="5c1f9a52-3f0e-4f5e-8f0a-1a2b3c4d5e6f",
         started_at=started_at,
         finished_at=NOON,
-        walk=Walk(pages=1, requests=1, rows=len(seen), server_count=len(seen), server_date=NOON, clock=clock),
+        walk=Walk(pages=1, rows=len(seen), server_count=len(seen), server_date=NOON, clock=clock),
         account_moid=ACCOUNT if seen else None,
         moids_sha256=hashlib.sha256("\n".join(moids).encode()).hexdigest(),
         unchanged=frozenset(moids) - frozenset(rows),

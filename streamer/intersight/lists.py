@@ -17,7 +17,7 @@ import msgspec
 from streamer.errors import Rejected
 from streamer.intersight.canonical import MOID
 from streamer.intersight.client import TRIES, Client
-from streamer.intersight.replies import OK, Journal
+from streamer.intersight.replies import OK
 from streamer.intersight.rows import read_envelope
 
 AT_ONCE: Final = 100  # Moids in one request
@@ -67,7 +67,7 @@ async def read_list(
             `Client.get`, `Reply.error` and `read_envelope` raise.
     """
     asked = [("$top", str(MOST_ROWS)), *query, ("$inlinecount", "allpages")]
-    reply = await client.get(path, asked, Journal(), tries=tries)
+    reply = await client.get(path, asked, tries=tries)
     if reply.status != OK:
         raise reply.error()
     count, raws = read_envelope(reply.body, f"{object_type}.List")

@@ -22,7 +22,7 @@ from streamer.errors import Rejected
 from streamer.intersight import lists
 from streamer.intersight.client import Client
 from streamer.intersight.pages import PATH
-from streamer.intersight.replies import OK, Journal
+from streamer.intersight.replies import OK
 from streamer.intersight.rows import Page, read_page
 from streamer.known import Known
 from streamer.tokens import Finding, Gone, Unsure
@@ -69,7 +69,7 @@ async def _by_list(client: Client, batch: Sequence[str], witnesses: Sequence[str
     named = [*witnesses[:1], *batch, *witnesses[1:]]
     query = [("$top", str(len(named))), ("$filter", lists.among("Moid", named)), ("$inlinecount", "allpages")]
     try:
-        reply = await client.get(PATH, query, Journal(), tries=TRIES)
+        reply = await client.get(PATH, query, tries=TRIES)
         if reply.status != OK:
             raise reply.error()
         page = read_page(reply.body, Known(), reply.received_at, reply.trace_id)

@@ -31,7 +31,6 @@ class Reading:
         known: what is compared with; of a row that says nothing new only the place is kept.
         size: rows to ask for at a time.
         clock: ms UTC.
-        journal: of all its requests.
         spellings: what other bytes of rows mean, added to; None: nothing is remembered from snapshot to snapshot.
         where: conditions of `$filter` that all its rows meet; none for all tokens.
         underway: hears how far it is.
@@ -44,7 +43,6 @@ class Reading:
         *,
         size: int,
         clock: Callable[[], int],
-        journal: Journal,
         spellings: Spellings | None = None,
         where: Sequence[str] = (),
         underway: Underway | None = None,
@@ -54,7 +52,7 @@ class Reading:
         self._client = client
         self._known = known
         self._clock = clock
-        self._journal = journal
+        self._journal = Journal()
         self._spellings = Spellings() if spellings is None else spellings
         self._underway = underway
         self._pages = Pages("keyset", 0, known)
@@ -88,7 +86,7 @@ class Reading:
         conditions = [*self._where, *([] if after is None else [f"Moid gt '{after}'"])]
         query += [("$filter", all_of(conditions))] if conditions else []
         query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
-        reply = await self._client.get(PATH, query, self._journal, meanwhile=meanwhile)
+        reply = await self._client.get(PATH, query, journal=self._journal, meanwhile=meanwhile)
         if reply.status != OK:
             raise reply.error()
         return Unread(reply.body, reply.received_at, reply.trace_id, self._spellings)
@@ -166,7 +164,6 @@ class Pages:
         return Walk(
             paging=self._paging,
             pages=self.number + (more is not None),
-            requests=journal.requests,
             rows=self.rows + (len(more.moids) if more else 0),
             server_count=more.count if more and self.count is None else self.count,
             server_date=journal.server_date,

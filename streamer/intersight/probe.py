@@ -49,7 +49,7 @@ class Probe:
         """
         try:
             query = [("$top", str(ROWS)), ("$orderby", "Moid"), ("$inlinecount", "allpages")]
-            self._first = await self._client.get(PATH, query, self._journal, tries=TRIES)
+            self._first = await self._client.get(PATH, query, journal=self._journal, tries=TRIES)
         except ApiError as refused:  # by the token endpoint, or busy: somebody answered
             self._refused = refused
             return f"{refused.status} came back"
@@ -130,7 +130,7 @@ class Probe:
         Raises:
             Rejected: it may not.
         """
-        reply = await self._client.get(path, [("$top", "1")], self._journal, tries=TRIES)
+        reply = await self._client.get(path, [("$top", "1")], tries=TRIES)
         if reply.status != OK:
             raise reply.error()
         return f"{path} may be read"
@@ -139,7 +139,7 @@ class Probe:
         """The Moids of the first rows that a filter leaves."""
         query = [("$top", str(top)), ("$orderby", "Moid"), ("$inlinecount", "allpages")]
         query += [] if condition is None else [("$filter", condition)]
-        reply = await self._client.get(PATH, query, self._journal, tries=TRIES)
+        reply = await self._client.get(PATH, query, tries=TRIES)
         if reply.status != OK:
             raise reply.error()
         return read_page(reply.body, Known(), reply.received_at, reply.trace_id).moids

@@ -139,9 +139,8 @@ class Reply:
 
 @dataclass(slots=True)
 class Journal:
-    """What the tries of one reading told on the side, in the order they came, also where the reading failed."""
+    """What the replies of one reading told on the side, in the order they came, also where the reading failed."""
 
-    requests: int = 0
     server_date: int | None = None
     clock: ServerClock | None = None
     trace_ids: list[str] = field(default_factory=list)

@@ -24,7 +24,6 @@ from streamer.intersight.keyset import walk
 from streamer.intersight.offset import read_by_offset
 from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
-from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Page
 from streamer.known import Known
 from streamer.tokens import Token
@@ -60,9 +59,7 @@ async def find(
     Raises:
         Rejected: what `walk` or `read_by_offset` raise; then there may be more tokens than those handed over.
     """
-    reading = Reading(
-        client, Known(), size=min(page_size, limit or page_size), clock=clock, journal=Journal(), where=where
-    )
+    reading = Reading(client, Known(), size=min(page_size, limit or page_size), clock=clock, where=where)
     shown: set[str] = set()
     total = 0
     if paging.by_keyset(clock()):
