@@ -269,10 +269,6 @@ class Values:
         """The media type of the values."""
         return CONTENT_TYPES[self.value_format]
 
-    def event(self, topic_suffix: str, event: Event) -> bytes:
-        """The record value of an event in the topic of this suffix."""
-        return self.events((topic_suffix,), event)[0]
-
     def events(self, topic_suffixes: Sequence[str], event: Event) -> tuple[bytes, ...]:
         """The record values of one event in several topics: it is encoded once."""
         datum = encode_event(event)

@@ -40,10 +40,14 @@ class _Known:
         return avro.schema_text(avro.EVENT)
 
 
+def _json() -> bytes:
+    return avro.json_line(PLAIN, avro.EVENT)
+
+
 @pytest.mark.parametrize("value_format", ["confluent", "avro", "json"])
 async def test_every_format_becomes_the_same_event(value_format: str) -> None:
     """A topic may hold all three, as after a change of `kafka.value_format`."""
-    value = Values(value_format, {"modified": 7}).event("modified", RICH)
+    (value,) = Values(value_format, {"modified": 7}).events(("modified",), RICH)
     assert await Decoder(_Known()).event(value) == PLAIN
 
 
@@ -54,7 +58,7 @@ async def test_half_an_event_is_an_event(kind: str) -> None:
         replace(RICH, event_type=kind, before=None) if kind == "created" else replace(RICH, event_type=kind, after=None)
     )
 
-    value = Values("json").event(kind, half)
+    (value,) = Values("json").events((kind,), half)
 
     assert await Decoder().event(value) == avro.decode_event(avro.encode_event(half))
 
@@ -74,7 +78,7 @@ async def test_a_later_writers_schema_is_resolved() -> None:
 
 async def test_json_of_other_versions() -> None:
     """What a later version appended is left out, what an earlier one had not is null."""
-    value = json.loads(Values("json").event("modified", RICH))
+    value = json.loads(_json())
     del value["derived"]
     assert await Decoder().event(json.dumps(value | {"weather": "sun"}).encode()) == PLAIN | {"derived": None}
 
@@ -122,7 +126,7 @@ async def test_a_wrong_registry_is_not_the_records_fault() -> None:
 )
 async def test_json_of_a_wrong_type_is_refused(key: str, wrong: Any) -> None:
     """A field is what the schema says, or the record is no event."""
-    value = json.loads(Values("json").event("modified", RICH)) | {key: wrong}
+    value = json.loads(_json()) | {key: wrong}
     with pytest.raises(Undecodable, match="its JSON is no event"):
         await Decoder().event(json.dumps(value).encode())
 
