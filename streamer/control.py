@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from streamer import avro
-from streamer.absence import is_discarded, moids_sha256
+from streamer.absence import in_hold, is_discarded, moids_sha256
 from streamer.errors import Misconfigured, StreamerError
 from streamer.known import Known
-from streamer.state import Answer, SourceRow, SourceState, Status
+from streamer.state import Answer, SourceRow, SourceState
 
 SCHEMA: Final = "control_command"
 VERSION: Final = 1
@@ -143,14 +143,8 @@ def discarded(state: SourceState) -> int:
 
 def held_moids(state: SourceState) -> tuple[str, ...]:
     """The Moids that stand in the present hold, sorted."""
-    hold = state.row.hold if state.row else None
-    return tuple(
-        sorted(
-            moid
-            for moid, token in Known.of(state.tokens).absent().items()
-            if hold and token.status is Status.HELD and token.hold_id == hold.hold_id
-        )
-    )
+    row = state.row
+    return tuple(sorted(m for m, t in Known.of(state.tokens).absent().items() if in_hold(row, t))) if row else ()
 
 
 def verdict(

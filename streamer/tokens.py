@@ -66,6 +66,7 @@ class Token(Frozen, frozen=True):
 DIGEST_SIZE = 24  # bytes; two texts with one digest cost about 2**96 tries
 
 TOKEN_FIELDS = tuple(f.name for f in fields(Token))
+INSTANTS = frozenset(name for name in TOKEN_FIELDS if name.endswith("_time"))
 MEANING = tuple(name for name in TOKEN_FIELDS if name not in {"moid", "extras"})  # what a diff compares, in order
 
 

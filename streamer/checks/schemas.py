@@ -43,7 +43,7 @@ class RegistryChecks:
             await ask(EDGE, "right to register", self._right, needs=["schemas"])
         finally:
             if self._registry is not None:
-                await self._registry.__aexit__(None, None, None)
+                await self._registry.aclose()
 
     @property
     def _wanted(self) -> bool:

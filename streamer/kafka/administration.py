@@ -71,6 +71,15 @@ async def missing(admin: AIOKafkaAdminClient, names: Iterable[str]) -> frozenset
     return _absent(await _topics(admin, names))
 
 
+async def demand(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Raise `Unready` unless all of these topics exist, which are the service's to make."""
+    if lacking := await missing(admin, names):
+        raise Unready(
+            f"these topics do not exist: {', '.join(sorted(lacking))}",
+            hint="check kafka.topic_prefix; `streamer run` makes the topics when it first starts",
+        )
+
+
 async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry: bool = False) -> None:
     """Create topics; one that another worker just created is as good. With `dry` Kafka only says whether it would.
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from streamer import avro
 from streamer.output.printable import printable
+from streamer.tokens import INSTANTS
 
 Event = Mapping[str, Any]
 
 LONGEST: Final = 60  # letters of one value; a client's name may be 32 KiB
-_INSTANTS: Final = {"last_login_time", "access_expiration_time", "expiration_time", "create_time", "mod_time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _step(name: str, before: Any, after: Any) -> str:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "none"
-    if name in _INSTANTS:
+    if name in INSTANTS:
         return avro.rfc3339(value)
     if isinstance(value, Mapping):  # a tag
         return short(f"{value['key']}={value['value'] or ''}")
