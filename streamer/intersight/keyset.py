@@ -69,8 +69,8 @@ async def walk(
 
     Raises:
         Disproved: the service cannot be paged so; the pages shown until then are true.
-        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.page`
-            raises.
+        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.ask` and
+            `Reading.read` raise.
     """
     pages, trial = _Pages(reading), after is None and paging.wants_proof(clock())
     page = await pages.proven(after, ahead=ahead and not trial)

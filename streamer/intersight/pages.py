@@ -62,10 +62,6 @@ class Reading:
         self._pages = Pages(paging, self._clock(), self._known)
         return self._pages
 
-    async def page(self, *, top: int, skip: int | None = None, after: str | None = None) -> Page:
-        """What `ask` is answered with, read."""
-        return self.read(await self.ask(top=top, skip=skip, after=after))
-
     async def ask(
         self,
         *,

@@ -49,19 +49,6 @@ class Ownership(Protocol):
         """Somebody else opened a writer there."""
 
 
-class Unshared:
-    """Nobody else is given these partitions."""
-
-    def check(self) -> None:
-        """They are ours."""
-
-    def make_sure(self) -> None:
-        """They are ours."""
-
-    def disputed(self) -> None:
-        """They stay ours; `Fences` counts."""
-
-
 class Ledger:
     """The partitions of `P.state` that hold the given sources.
 
@@ -85,7 +72,7 @@ class Ledger:
         *,
         compression: str,
         timeout_s: float,
-        ownership: Ownership | None = None,
+        ownership: Ownership,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._connection = connection
@@ -208,14 +195,14 @@ class Shard:
         read: Callable[[], Awaitable[dict[str, Restored]]],
         *,
         name: str,
-        ownership: Ownership | None = None,
+        ownership: Ownership,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._read = read
         self._name = name
-        self._ownership = ownership or Unshared()
+        self._ownership = ownership
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()

@@ -56,6 +56,19 @@ class Bench(Protocol):
         """Leave nothing behind."""
 
 
+class Unshared:
+    """An `Ownership` of partitions that nobody else is given."""
+
+    def check(self) -> None:
+        """They are ours."""
+
+    def make_sure(self) -> None:
+        """They are ours."""
+
+    def disputed(self) -> None:
+        """They stay ours."""
+
+
 class InMemory:
     """The fake's."""
 
@@ -120,7 +133,7 @@ class OnBroker:
             sources or (ONE, TWO),
             compression="zstd",
             timeout_s=20,
-            ownership=ownership,
+            ownership=ownership or Unshared(),
             sleep=self._sleep,
         )
         self.ledgers.append(made)

@@ -19,7 +19,7 @@ from streamer.state import SourceState
 from streamer.stop import Stopped
 from tests import laws
 from tests.builders import FORM, NOON, token
-from tests.kafka.bench import ONE, TWO, OnBroker, begin, oversized, polled, start, tell
+from tests.kafka.bench import ONE, TWO, OnBroker, Unshared, begin, oversized, polled, start, tell
 from tests.kafka.stage import record, writer
 from tests.services.kafka import Given
 from tests.services.reader import read_all
@@ -202,7 +202,7 @@ async def test_fences_far_apart_are_borne(broker: OnBroker, apart_s: float, *, f
     async def at_once(_: float) -> None:
         pass
 
-    shard = Shard(ours, nothing, name="p", sleep=at_once, monotonic=lambda: now)
+    shard = Shard(ours, nothing, name="p", ownership=Unshared(), sleep=at_once, monotonic=lambda: now)
     ends = []
     for _ in range(3):
         await shard.restore(ONE)
