@@ -16,7 +16,7 @@ from streamer import avro, log
 from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
-from streamer.clock import elapsed_ms, utc_ms
+from streamer.clock import elapsed_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.errors import StreamerError, Unready
 from streamer.health import Board
@@ -56,7 +56,10 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     connection = connection or Connection.of(settings.kafka, needed("run", settings.kafka))
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
-            borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
+            borders = [
+                await opened.enter_async_context(IntersightSource(source, elapsed=elapsed_ms))
+                for source in settings.sources
+            ]
             board.statuses = {border.name: border.statuses for border in borders}
             await show(opened, board, settings.http.listen, "http.listen:", hosts=settings.http.hosts)
             form, layout = await _prepared(settings, connection, stop, board)
@@ -69,12 +72,6 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
             del board.missing["start"]
             await worker.run(stop)
     say("service.stopped")
-
-
-def _border(source: SourceSettings) -> IntersightSource:
-    if not source.verify_tls:
-        say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
-    return IntersightSource(source, clock=utc_ms, elapsed=elapsed_ms)
 
 
 async def _prepared(settings: Settings, connection: Connection, stop: Stop, board: Board) -> tuple[Form, Layout]:

@@ -30,6 +30,7 @@ from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
 from streamer.known import Known, ends_of
+from streamer.log import WARNING, say
 from streamer.renewed import Renewed
 from streamer.sightings import Sightings
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
@@ -57,6 +58,8 @@ class IntersightSource:
         elapsed: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        if not settings.verify_tls:
+            say("tls.unverified", level=WARNING, source=settings.name, url=settings.url, hint="anybody may answer")
         self.name = settings.name
         self._page_size = settings.page_size
         self._clock = clock
