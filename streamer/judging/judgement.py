@@ -15,7 +15,7 @@ from typing import Final
 from streamer import absence, diff, report
 from streamer.absence import Deleted, Guard, Weighed, Witness
 from streamer.batch import Form
-from streamer.diff import Found, Kind
+from streamer.diff import REFRESH, Found, Kind, change_kinds
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
 from streamer.judging import history, steps
@@ -160,9 +160,9 @@ def accept(policy: Policy, state: SourceState, look: Look, memory: Memory, *, no
 
 
 def is_quiet(policy: Policy, known: Known, one: Found, rows: Sightings) -> bool:
-    """Whether what differs is a refresh that is not published."""
+    """Whether it is a refresh that is not published: an access token was renewed, and nothing else changed."""
     may_be = policy.suppress and one.kind is Kind.MODIFIED
-    return may_be and steps.is_suppressed(diff.change(known, one, rows.at))
+    return may_be and change_kinds(diff.change(known, one, rows.at).fields) == REFRESH
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class _Case:
             hold_id=hold.hold_id if hold else None,
             users=self.look.users,
             owners=self.look.owners,
-            suppress=self.policy.suppress,
+            quiet=seen.quiet.keys(),
             silent=self.policy.silent,
         )
         told = replace(
