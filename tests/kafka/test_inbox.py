@@ -29,15 +29,6 @@ from tests.kafka.stage import alice, left_running, let_alice, make, record, seen
 from tests.services.kafka import Broker, Given, admin, remove_topics
 
 
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Topics with one partition of the state and of commands."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    await made.make_topics()
-    yield made
-    await made.close()
-
-
 @asynccontextmanager
 async def reading(connection: Connection, topic: str, partition: int = 0) -> AsyncIterator[Inbox]:
     """The inbox of a worker that has just come."""

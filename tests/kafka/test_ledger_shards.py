@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -21,16 +20,7 @@ from tests import laws
 from tests.builders import FORM, NOON, token
 from tests.kafka.bench import ONE, TWO, OnBroker, Unshared, begin, oversized, polled, start, tell
 from tests.kafka.stage import record, writer
-from tests.services.kafka import Given
 from tests.services.reader import read_all
-
-
-@pytest.fixture(name="broker")
-async def _broker(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Ledgers on the broker that all tests share; the test makes the topics."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    yield made
-    await made.close()
 
 
 async def test_each_record_goes_where_its_readers_look(broker: OnBroker) -> None:

@@ -6,7 +6,6 @@ import os
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from confluent_kafka import Producer
 
 from streamer import avro
@@ -21,18 +20,9 @@ from streamer.wire.decoding import Decoder
 from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import NOON, event, token
-from tests.services.kafka import Given
 
 FOREIGN = b"\xff\xfe\x00 hello"
 CONTROL = 600_000  # characters that JSON writes with six each
-
-
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> Bench:
-    """The input topics, with nothing in them."""
-    made = Bench(kafka.bootstrap, prefix)
-    await made.make_inputs()
-    return made
 
 
 async def test_what_is_no_event_ends_as_a_dead_letter(bench: Bench) -> None:
