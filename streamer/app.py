@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
-from streamer import avro, log
+from streamer import log
 from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
@@ -32,6 +32,7 @@ from streamer.pace import Pace, Places
 from streamer.registry import Registry, schemas_of, subject_of
 from streamer.status.application import show
 from streamer.stop import Stop, Stopped
+from streamer.wire.avsc import schema_text
 from streamer.worker import Account, Worker
 
 PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the start
@@ -104,7 +105,7 @@ async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:
     schemas = schemas_of(all_topic=settings.kafka.all_topic)
     subjects = {suffix: subject_of(names.of(suffix)) for suffix in schemas}
     async with Registry(settings.registry) as registry:
-        prepared = await registry.prepare({subjects[s]: avro.schema_text(schema) for s, schema in schemas.items()})
+        prepared = await registry.prepare({subjects[s]: schema_text(schema) for s, schema in schemas.items()})
     _warn("registry.differs", prepared.warnings)
     return {suffix: prepared.ids[subject] for suffix, subject in subjects.items()}
 

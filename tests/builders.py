@@ -9,10 +9,10 @@ from typing import Any
 
 from streamer import avro
 from streamer.avro import Values
-from streamer.batch import Form
+from streamer.batch import Batch, Folding, Form
 from streamer.events import Poll
 from streamer.known import Known
-from streamer.state import Status, TokenRow
+from streamer.state import SourceState, Status, TokenRow
 from streamer.tokens import ServerClock, Sighting, Snapshot, Token, Walk
 
 NOON = 1_764_072_000_000  # 2025-11-25T12:00:00Z
@@ -86,6 +86,14 @@ def snapshot(
         rows=rows,
     )
     return replace(shown, **fields)
+
+
+def fold(state: SourceState, *written: Batch) -> SourceState:
+    """The state after batches of one poll were committed."""
+    folding = Folding(state)
+    for part in written:
+        folding.add(part)
+    return folding.state()
 
 
 def poll(**fields: Any) -> Poll:

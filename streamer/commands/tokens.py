@@ -27,6 +27,7 @@ from streamer.config import Settings, SourceSettings
 from streamer.errors import ApiError, Misconfigured, Rejected, StreamerError
 from streamer.intersight import question
 from streamer.intersight.question import ARGUMENTS, Question
+from streamer.intersight.replies import BAD_REQUEST
 from streamer.intersight.search import Found
 from streamer.intersight.source import IntersightSource
 from streamer.invocation import Invocation, read_by, takes_config
@@ -39,7 +40,6 @@ from streamer.output.stdout import put, until_nobody_reads
 from streamer.settings import quantities
 from streamer.stop import Stop, Stopped
 
-BAD_REQUEST: Final = 400
 LONGEST: Final = 8192  # bytes of a filter, encoded: common gateways take no longer URL
 API_NAMES: Final = (
     *(argument.name for argument in ARGUMENTS.values()),

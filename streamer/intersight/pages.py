@@ -12,7 +12,7 @@ from uuid import uuid4
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.question import all_of
-from streamer.intersight.replies import OK, Journal
+from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Page, Spellings, Unread
 from streamer.known import CHANGED, SAME, Known, Marked
 from streamer.sightings import Sightings
@@ -70,12 +70,12 @@ class Reading:
         after: str | None = None,
         meanwhile: Callable[[], object] | None = None,
     ) -> Unread:
-        """What comes for a page of at most `top` rows, from the offset `skip` or after the Moid `after`.
+        """The answer for a page of at most `top` rows, from the offset `skip` or after the Moid `after`.
 
-        What is done `meanwhile` is as of `Client.get`.
+        `meanwhile` is as of `Client.get`.
 
         Raises:
-            Rejected: what `Client.get`, `Reply.error` and `Unread` raise.
+            Rejected: what `Client.get`, `Reply.raise_for_status` and `Unread` raise.
         """
         query = [("$top", str(top))]
         query += [] if skip is None else [("$skip", str(skip))]
@@ -83,8 +83,7 @@ class Reading:
         query += [("$filter", all_of(conditions))] if conditions else []
         query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
         reply = await self._client.get(PATH, query, journal=self._journal, meanwhile=meanwhile)
-        if reply.status != OK:
-            raise reply.error()
+        reply.raise_for_status()
         return Unread(reply.body, reply.received_at, reply.trace_id, self._spellings)
 
     def read(self, answer: Unread) -> Page:

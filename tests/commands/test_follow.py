@@ -29,6 +29,7 @@ from streamer.commands.follow import instant
 from streamer.config import RegistrySettings
 from streamer.registry import Registry
 from streamer.siem.forms import FORMS
+from streamer.wire.avsc import schema_text
 from tests.services import kafka
 from tests.services.feed import NOON, event, events, feed, token
 
@@ -304,7 +305,7 @@ async def test_confluents_format_is_read_with_the_registry(
     """The writer's schema comes from the registry by its id; a record of an id it does not know ends the run."""
     settings = RegistrySettings(url=registry.url)
     async with Registry(settings) as client:
-        made = await client.register(f"{prefix}.created-value", avro.schema_text(avro.EVENT))
+        made = await client.register(f"{prefix}.created-value", schema_text(avro.EVENT))
     environ = _environ(kafka.bootstrap, prefix, STREAMER_REGISTRY__URL=registry.url)
     environ["STREAMER_KAFKA__VALUE_FORMAT"] = "confluent"
     async with feed(kafka.bootstrap, prefix, partitions=1) as writer:

@@ -21,7 +21,7 @@ from streamer.kafka.ledger import Ledger, Ownership
 from streamer.kafka.topics import Layout, Names, ensure, partition_of
 from streamer.state import Complete, SourceRow, SourceState
 from streamer.tokens import Gone, Token
-from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot
+from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, fold, poll, snapshot
 from tests.fakes import Log, MemoryLedger
 from tests.kafka.stage import seen_within
 from tests.services.reader import ends, read_all
@@ -203,14 +203,14 @@ async def tell(ledger: OneLedger, source: str, state: SourceState, *tokens: Toke
     """Commit a poll in one transaction; the state after it."""
     (written,) = polled(source, state, tokens, at=at)
     await ledger.commit(source, written)
-    return batch.fold(state, written)
+    return fold(state, written)
 
 
 async def start(ledger: OneLedger, source: str, *tokens: Token) -> SourceState:
     """Restore a new source, begin its history and commit a poll."""
     assert await ledger.restore(source) == SourceState()
     await ledger.commit(source, begin(source))
-    return await tell(ledger, source, batch.fold(SourceState(), begin(source)), *tokens)
+    return await tell(ledger, source, fold(SourceState(), begin(source)), *tokens)
 
 
 def oversized(source: str, state: SourceState) -> Batch:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from streamer import batch
 from streamer.batch import STATE, Record
 from streamer.errors import Doubt, Fenced, Unready
 from streamer.kafka.fences import WAIT_S, WITHIN_S
@@ -17,7 +16,7 @@ from streamer.kafka.topics import partition_of
 from streamer.state import SourceState
 from streamer.stop import Stopped
 from tests import laws
-from tests.builders import FORM, NOON, token
+from tests.builders import FORM, NOON, fold, token
 from tests.kafka.bench import ONE, TWO, OnBroker, Unshared, begin, oversized, polled, start, tell
 from tests.kafka.stage import record, writer
 from tests.services.reader import read_all
@@ -252,7 +251,7 @@ async def test_a_diff_of_many_transactions_restores_at_each_of_them(broker: OnBr
 
     for part in parts:
         await ledger.commit(ONE, part)
-        state = batch.fold(state, part)
+        state = fold(state, part)
         ledger = broker.ledger()
         assert await ledger.restore(ONE) == state
         assert (state.row is not None and state.row.open is None) == (part is parts[-1])

@@ -16,6 +16,7 @@ from streamer.avro import Values
 from streamer.errors import Misconfigured
 from streamer.events import Derived, Evidence
 from streamer.tokens import Extra, Tag
+from streamer.wire.avsc import schema_json, schema_text
 from streamer.wire.decoding import Decoder, Undecodable
 from tests.services.feed import event, token
 
@@ -37,7 +38,7 @@ class _Known:
     async def schema(self, schema_id: int) -> str:
         if schema_id != 7:
             raise Misconfigured(f"no schema {schema_id}")
-        return avro.schema_text(avro.EVENT)
+        return schema_text(avro.EVENT)
 
 
 def _json() -> bytes:
@@ -65,7 +66,7 @@ async def test_half_an_event_is_an_event(kind: str) -> None:
 
 async def test_a_later_writers_schema_is_resolved() -> None:
     """A field that a later version appended is passed over; ours are all there."""
-    later = json.loads(avro.schema_text(avro.EVENT))
+    later = schema_json(avro.EVENT)
     later["fields"].append({"name": "weather", "type": ["null", "string"], "default": None})
 
     class Later:

@@ -16,6 +16,7 @@ from streamer.kafka.writer import Outgoing
 from streamer.registry import Registry
 from streamer.serving import serve
 from streamer.siem.relay import Patient
+from streamer.wire.avsc import schema_text
 from streamer.wire.decoding import Decoder
 from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
@@ -108,7 +109,7 @@ async def test_a_registry_that_is_away_is_waited_for(bench: Bench) -> None:
     """Nothing becomes a dead letter; what stands before goes on, what is behind as soon as it is back."""
     app = application(EmbeddedRegistry())
     async with serve(app) as url, Registry(RegistrySettings(url=url)) as client:
-        made = await client.register(f"{bench.prefix}.created-value", avro.schema_text(avro.EVENT))
+        made = await client.register(f"{bench.prefix}.created-value", schema_text(avro.EVENT))
     framed = replace(bench, values=Values("confluent", {"created": made}))
     before, behind = event(1, "created", moid="m"), event(2, "created", moid="m")
     await bench.write(bench.record(before), framed.record(behind))
@@ -138,7 +139,7 @@ async def test_a_schema_that_nobody_knows_is_the_records_fault_in_the_end(bench:
             await told(missing, "nor the subject")
             now = 1000.0
             await told(missing, "nor the subject")
-            await client.register(f"{bench.prefix}.created-value", avro.schema_text(avro.EVENT))
+            await client.register(f"{bench.prefix}.created-value", schema_text(avro.EVENT))
             await told(missing, "999999, yet")
             now = 2000.0
             (letter,) = await bench.comes("dead-letter", 1)
