@@ -17,16 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from streamer.siem.deployment import REGISTRY_PASSWORD, REGISTRY_TOKEN, Deployment, Feed, Registry
+from streamer.siem.deployment import REGISTRY_PASSWORD, REGISTRY_TOKEN, SCHEMAS, Deployment, Feed, Registry
 from streamer.siem.pipelines import java
 from streamer.siem.pipelines.opening import opening, variables
 from streamer.siem.pipelines.writing import comments, literal
 from streamer.wire.avsc import schema_json
 
-TABLES: Final = {  # what it holds -> table, schema
-    "events": ("oauth_token_events", "oauth_token_event"),
-    "snapshots": ("snapshot_reports", "snapshot_report"),
-}
+TABLES: Final = {"events": "oauth_token_events", "snapshots": "snapshot_reports"}
 SHADED: Final = "org.apache.flink.kafka.shaded."  # the connector's jar has renamed Kafka's classes
 FORMATS: Final = {"confluent": "avro-confluent", "avro": "avro", "json": "json"}
 JARS: Final = {"confluent": ("flink-sql-avro-confluent-registry",), "avro": ("flink-sql-avro",), "json": ()}
@@ -57,7 +54,7 @@ def _notes(deployment: Deployment, body: str) -> Iterator[str]:
 
 
 def _table(deployment: Deployment, feed: Feed, kind: str) -> str:
-    name, schema = TABLES[kind]
+    name, schema = TABLES[kind], SCHEMAS[kind]
     instant = "TIMESTAMP_LTZ(3)" if feed.encoding == "json" else "TIMESTAMP(3)"
     named: dict[str, str] = {}
     fields = schema_json(schema)["fields"]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from streamer.errors import Misconfigured
 from streamer.siem.deployment import FORMS as FORM_OF
-from streamer.siem.deployment import REGISTRY_PASSWORD, Deployment, Feed
+from streamer.siem.deployment import REGISTRY_PASSWORD, SCHEMAS, Deployment, Feed
 from streamer.siem.pipelines import java
 from streamer.siem.pipelines.opening import opening
 from streamer.siem.pipelines.writing import comments, literal, quoted
@@ -29,7 +29,6 @@ DATA_STREAM: Final = {  # where Elastic's own templates and its security app loo
     "data_stream_namespace": '"default"',
     "action": '"create"',
 }
-SCHEMAS: Final = {"events": "oauth_token_event", "snapshots": "snapshot_report"}
 STREAMS: Final = {
     "events": "Custom-CiscoIntersightOAuthToken",
     "snapshots": "Custom-CiscoIntersightOAuthTokenSnapshot",
