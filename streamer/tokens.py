@@ -163,29 +163,24 @@ class Snapshot:
         started_at: our time before the first request was sent.
         finished_at: our time after the last reply was complete.
         walk: how it was read.
+        clock: the server's clock to go by, which is the walk's unless its `Date` headers are not to be believed.
         account_moid: the one account all rows name; None where no row names one.
         moids_sha256: hex, over the sorted Moids joined by newlines.
         unchanged: Moids whose rows say what the state says, in the same bytes or in others; no token was made of them.
         rows: every other row, by Moid.
         unknown: properties met that this version does not know.
-        believed: the server's clock, where the replies' `Date` headers are not to be believed.
     """
 
     snapshot_id: str
     started_at: int
     finished_at: int
     walk: Walk
+    clock: ServerClock
     account_moid: str | None
     moids_sha256: str
     unchanged: AbstractSet[str]
     rows: Mapping[str, Sighting]
     unknown: int = 0
-    believed: ServerClock | None = None
-
-    @property
-    def clock(self) -> ServerClock:
-        """The server's clock to go by."""
-        return self.believed or self.walk.clock
 
     def __contains__(self, moid: str) -> bool:
         return moid in self.unchanged or moid in self.rows

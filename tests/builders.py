@@ -80,6 +80,7 @@ def snapshot(
         started_at=started_at,
         finished_at=NOON,
         walk=Walk(pages=1, rows=len(seen), server_count=len(seen), server_date=NOON, clock=clock),
+        clock=clock,
         account_moid=ACCOUNT if seen else None,
         moids_sha256=hashlib.sha256("\n".join(moids).encode()).hexdigest(),
         unchanged=frozenset(moids) - frozenset(rows),

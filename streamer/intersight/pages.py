@@ -168,11 +168,13 @@ class Pages:
 
     def snapshot(self, journal: Journal, moids_sha256: str) -> Snapshot:
         """The snapshot that complete pages are."""
+        walk = self.walk(journal)
         return Snapshot(
             snapshot_id=str(uuid4()),
             started_at=self._started_at,
             finished_at=self._finished_at,
-            walk=self.walk(journal),
+            walk=walk,
+            clock=walk.clock,
             account_moid=next(iter(self._accounts), None),
             moids_sha256=moids_sha256,
             unchanged=Marked(self._known, self._marks),

@@ -145,7 +145,7 @@ class IntersightSource:
         ends = {*ends_of(seen.unchanged), *Sightings.of(seen.rows).ends()}
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
-        return replace(seen, believed=self._server_time.after(told))
+        return replace(seen, clock=self._server_time.after(told))
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""

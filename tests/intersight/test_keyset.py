@@ -13,7 +13,20 @@ from streamer.errors import Rejected
 from streamer.intersight.paging import KEYSET_FOR_MS, SKIP_FOR_MS, Disproved, Paging
 from streamer.known import Known
 from streamer.serving import serve
-from tests.intersight.account import Account, Asked, Shown, Spoil, held, moids, outcome, read, refused, snapshots, taken
+from tests.intersight.account import (
+    Account,
+    Asked,
+    Shown,
+    Spoil,
+    held,
+    moids,
+    moving,
+    outcome,
+    read,
+    refused,
+    snapshots,
+    taken,
+)
 from tests.intersight.stage import NOW, client_of, fault
 
 MOIDS = moids(7)
@@ -282,16 +295,8 @@ async def test_no_row_that_stays_is_lost(
     tried: bool,  # noqa: FBT001
 ) -> None:
     """Whatever comes and goes between any two requests: who was there all the time is seen, nobody else."""
-    account, always, ever = Account(set(first)), set(first), set(first)
-
-    def before(number: int) -> None:
-        for when, moid, comes in edits:
-            if when == number:
-                (account.moids.add if comes else account.moids.discard)(moid)
-        always.intersection_update(account.moids)
-        ever.update(account.moids)
-
-    account.before = before
+    account = Account(set(first))
+    always, ever = moving(account, edits)
     told = await outcome(read(account, size=size, paging=held() if tried else None))
 
     if isinstance(told, Rejected):  # only a walk by offset can be torn

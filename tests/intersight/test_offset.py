@@ -13,7 +13,7 @@ from starlette.responses import Response
 from streamer.errors import Rejected
 from streamer.intersight.paging import Disproved, Paging
 from streamer.tokens import Snapshot
-from tests.intersight.account import Account, Asked, Shown, moids, outcome, read, refused
+from tests.intersight.account import Account, Asked, Shown, moids, moving, outcome, read, refused
 from tests.intersight.stage import NOW
 
 MOIDS = moids(7)
@@ -183,16 +183,8 @@ POOL = [f"{letter}{digit}" for letter in "aBc" for digit in range(5)]
 )
 async def test_no_row_that_stays_is_lost(first: set[str], edits: list[tuple[int, str, bool]], size: int) -> None:
     """Whatever comes and goes between any two requests: the poll is torn, or who was there all the time is seen."""
-    account, always, ever = Account(set(first), spoil=refused), set(first), set(first)
-
-    def before(number: int) -> None:
-        for when, moid, comes in edits:
-            if when == number:
-                (account.moids.add if comes else account.moids.discard)(moid)
-        always.intersection_update(account.moids)
-        ever.update(account.moids)
-
-    account.before = before
+    account = Account(set(first), spoil=refused)
+    always, ever = moving(account, edits)
     told = await outcome(read(account, size=size))
 
     if isinstance(told, Rejected):
