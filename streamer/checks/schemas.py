@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
+from streamer.checks.subjects import FAILING, Finding, compared
 from streamer.config import Settings
 from streamer.registry import Registry, subjects_of
-from streamer.wire.compatibility import FAILING, Finding, compared
 
 EDGE = "registry"
 HINT: Final = "check registry.url, and what answers there"
