@@ -38,7 +38,7 @@ from streamer.worker import Account, Worker
 PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the start
 REPEAT_S: Final = 60.0  # how often the same lack is said
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 async def run(settings: Settings, stop: Stop, *, connection: Connection | None = None) -> None:
@@ -148,7 +148,7 @@ class _Patience:
         self._stop = stop
         self._said_at: float | None = None
 
-    async def until(self, what: str, attempt: Callable[[], Awaitable[Found]]) -> Found:
+    async def until(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
                 found = await attempt()

@@ -28,7 +28,7 @@ from streamer.errors import ApiError, Misconfigured, Rejected, StreamerError
 from streamer.intersight import question
 from streamer.intersight.question import ARGUMENTS, Question
 from streamer.intersight.replies import BAD_REQUEST
-from streamer.intersight.search import Found
+from streamer.intersight.search import Portion
 from streamer.intersight.source import IntersightSource
 from streamer.invocation import Invocation, read_by, takes_config
 from streamer.output.asking import ask, unanswered
@@ -205,7 +205,7 @@ class _Taker:
         self._totals: dict[str, int] = {}
         self.number = 0
 
-    def take(self, source: str, found: Found) -> bool:
+    def take(self, source: str, found: Portion) -> bool:
         """List these; whether more are wanted."""
         left = None if self._limit is None else self._limit - self.number
         tokens = found.tokens[:left]

@@ -30,7 +30,7 @@ from streamer.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Portion:
     """Some of the tokens found; `total` is how many there are in all, by the server's own count at the beginning."""
 
     tokens: tuple[Token, ...]
@@ -45,7 +45,7 @@ async def find(
     page_size: int,
     clock: Callable[[], int],
     limit: int | None = None,
-) -> AsyncGenerator[Found, None]:
+) -> AsyncGenerator[Portion, None]:
     """All tokens that meet these conditions, by Moid as a rule; each once.
 
     Args:
@@ -68,7 +68,7 @@ async def find(
                 async for page in pages:
                     total = total or page.count or 0
                     shown.update(page.moids)
-                    yield Found(tuple(row.token for row in page.rows), total)
+                    yield Portion(tuple(row.token for row in page.rows), total)
                     if limit is not None and len(shown) >= limit:
                         return
         except Disproved as why:
@@ -78,7 +78,7 @@ async def find(
     seen = await read_by_offset(reading) or await read_by_offset(reading)
     rest = tuple(row.token for moid, row in seen.rows.items() if moid not in shown)
     if rest:
-        yield Found(rest, max(total, len(seen)))
+        yield Portion(rest, max(total, len(seen)))
 
 
 async def _walked(reading: Reading, paging: Paging, clock: Callable[[], int]) -> AsyncGenerator[Page, None]:

@@ -24,7 +24,7 @@ from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
 from streamer.intersight.rows import Spellings
-from streamer.intersight.search import Found, find
+from streamer.intersight.search import Portion, find
 from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
@@ -103,7 +103,7 @@ class IntersightSource:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged
 
-    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Found, None]:
+    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Portion, None]:
         """The tokens that meet these conditions of `$filter`, all of them, as they come.
 
         Args:

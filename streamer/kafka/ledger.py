@@ -22,7 +22,7 @@ from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
 from streamer.kafka.fences import Fences
-from streamer.kafka.inbox import Found, Inbox
+from streamer.kafka.inbox import Inbox, Records
 from streamer.kafka.reports import Reports
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
@@ -137,7 +137,7 @@ class Ledger:
         )
         await self._shards[home].commit(source, records, own or b"")
 
-    async def commands(self, source: str, after: int | None) -> Found:
+    async def commands(self, source: str, after: int | None) -> Records:
         """The control commands for a source from offset `after` to the present end; see `Inbox.commands`.
 
         A control topic with fewer partitions than the state, which `ensure` warns of, has none for some sources.

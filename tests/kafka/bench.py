@@ -142,7 +142,7 @@ class OnBroker:
     async def records(self) -> list[Record]:
         """See `Bench`."""
         found = await read_all(self.bootstrap, self.topics)
-        read = [Record(self.names.suffix(m.topic), m.key or b"", m.value, m.headers) for m in found]
+        read = [Record(m.topic.removeprefix(f"{self.prefix}."), m.key or b"", m.value, m.headers) for m in found]
         return sorted(read, key=lambda record: SUFFIXES.index(record.topic))
 
     def plant(self, key: bytes, value: bytes | None) -> None:

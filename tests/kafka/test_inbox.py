@@ -19,7 +19,7 @@ from streamer.demo.broker import embedded_broker
 from streamer.errors import Unheard
 from streamer.kafka import inbox
 from streamer.kafka.connection import Connection
-from streamer.kafka.inbox import QUIET_S, Found, Inbox
+from streamer.kafka.inbox import QUIET_S, Inbox, Records
 from streamer.kafka.topics import Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
 from tests.builders import NOON
@@ -61,7 +61,7 @@ async def put(bootstrap: str, topic: str, *records: tuple[bytes, bytes | None], 
     await one.close()
 
 
-async def read(bench: OnBroker, old: Inbox, after: int | None = None, source: str = ONE) -> Found:
+async def read(bench: OnBroker, old: Inbox, after: int | None = None, source: str = ONE) -> Records:
     """What a worker finds; the old one and a new one find the same."""
     async with reading(bench.connection, bench.names.control) as new:
         found = await new.commands(source, after)
@@ -150,7 +150,7 @@ async def test_aborted_commands_are_never_seen(bench: OnBroker, old: Inbox) -> N
     assert await read(bench, old) == ((20, b"later"),)
 
 
-async def _reads(inbox_: Inbox, wanted: Found) -> bool:
+async def _reads(inbox_: Inbox, wanted: Records) -> bool:
     return await inbox_.commands(ONE, None) == wanted
 
 
