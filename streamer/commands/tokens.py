@@ -75,20 +75,11 @@ def _text(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 def _times(context: click.Context, option: click.Parameter, given: Sequence[str]) -> Sequence[question.Bound]:
     """What an option asks of a time; each of several must hold."""
-    found: list[question.Bound] = []
-    for text in given:
-        try:
-            found += question.bounds(text)
-        except ValueError as error:
-            raise click.BadParameter(f"{text!r} is given, {error}", context, option) from error
-    return found
+    return [bound for text in given for bound in read_by(question.bounds)(context, option, text) or ()]
 
 
 def _filter(context: click.Context, option: click.Parameter, given: Sequence[str]) -> str | None:
-    try:
-        return next((question.balanced(text) for text in _text(context, option, given)), None)
-    except ValueError as error:
-        raise click.BadParameter(f"{given[0]!r} is given, {error}", context, option) from error
+    return next((read_by(question.balanced)(context, option, text) for text in _text(context, option, given)), None)
 
 
 def _interval(text: str) -> float:
