@@ -14,7 +14,6 @@ from streamer.diff import Found, Kind
 from streamer.events import Poll
 from streamer.known import Known
 from streamer.state import TokenRow
-from streamer.tokens import Sighting
 
 Since = Mapping[str, int]
 
@@ -51,7 +50,7 @@ class Distrust:
                 yield one
 
     def _stale_since(self, one: Found) -> int | None:
-        if one.seen is None or one.place is None or not _is_before(one.seen.mod_time, self._known.mod_time(one.place)):
+        if one.seen is None or one.place is None or not is_before(one.seen.mod_time, self._known.mod_time(one.place)):
             return None
         since = self._before.get(one.moid, self._poll.started_at)
         return since if self._poll.started_at - since <= self._poll.replica_lag_ms else None
@@ -60,12 +59,8 @@ class Distrust:
         return one.place is not None and may_be_a_ghost(self._known.row(one.place), self._poll, self._poll.started_at)
 
 
-def is_older(seen: Sighting, row: TokenRow | None) -> bool:
-    """Whether a row shows an earlier state of a token than the one we know."""
-    return row is not None and row.known and _is_before(seen.token.mod_time, row.mod_time)
-
-
-def _is_before(one: int | None, other: int | None) -> bool:
+def is_before(one: int | None, other: int | None) -> bool:
+    """Whether one ModTime is earlier than another; not if either is not known."""
     return one is not None and other is not None and one < other
 
 

@@ -153,7 +153,8 @@ def _last_gone(poll: Poll, row: TokenRow) -> int:
 
 def _last_shown_newer(poll: Poll, row: TokenRow, seen: Sighting) -> int:
     """As `last_shown`; an older row is believed because every snapshot showed it for a time: none of them counts."""
-    return row.seen_at if row.absent_since is None and lag.is_older(seen, row) else last_shown(poll, row)
+    is_old = row.absent_since is None and lag.is_before(seen.token.mod_time, row.mod_time)
+    return row.seen_at if is_old else last_shown(poll, row)
 
 
 def _seen(change: Change) -> Sighting:
