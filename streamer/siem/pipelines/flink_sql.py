@@ -95,11 +95,9 @@ def _registry(registry: Registry) -> dict[str, str]:
     if registry.bearer:
         found["bearer-auth.credentials-source"] = "STATIC_TOKEN"
         found["bearer-auth.token"] = refer(REGISTRY_TOKEN)
-    for there, store in ((registry.tls.ca, "truststore"), (registry.tls.cert, "keystore")):
-        if there:
-            name = f"REGISTRY_{store.upper()}"
-            found[f"ssl.{store}.location"] = refer(name)
-            found[f"ssl.{store}.password"] = refer(f"{name}_PASSWORD")
+    for store, place, password in java.registry_stores(registry, refer):
+        found[f"ssl.{store}.location"] = place
+        found[f"ssl.{store}.password"] = password
     return {f"avro-confluent.{name}": value for name, value in found.items()}
 
 

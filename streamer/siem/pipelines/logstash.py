@@ -109,12 +109,10 @@ def _registry(deployment: Deployment) -> dict[str, str]:
     if registry.username:
         found["schema_registry_key"] = quoted(literal(registry.username, "logstash"), "logstash")
         found["schema_registry_secret"] = f'"{refer(REGISTRY_PASSWORD)}"'
-    for there, store in ((registry.tls.ca, "truststore"), (registry.tls.cert, "keystore")):
-        if there:
-            name = f"REGISTRY_{store.upper()}"
-            found[f"schema_registry_ssl_{store}_location"] = f'"{refer(name)}"'
-            found[f"schema_registry_ssl_{store}_password"] = f'"{refer(f"{name}_PASSWORD")}"'
-            found[f"schema_registry_ssl_{store}_type"] = '"PKCS12"'
+    for store, place, password in java.registry_stores(registry, refer):
+        found[f"schema_registry_ssl_{store}_location"] = f'"{place}"'
+        found[f"schema_registry_ssl_{store}_password"] = f'"{password}"'
+        found[f"schema_registry_ssl_{store}_type"] = '"PKCS12"'
     return found
 
 
