@@ -13,7 +13,7 @@ from streamer.events import Evidence
 from streamer.state import Hold, TokenRow
 from streamer.tokens import Audit, AuditRecord, Finding, Gone, Unsure
 from tests.builders import NOON, SECOND, poll, row, sighting, token
-from tests.holding import AHEAD, CALM, HOLD, HOLDING, OTHER, OVER
+from tests.held import AHEAD, CALM, HOLD, HOLDING, OTHER, OVER
 
 # The hold...
 

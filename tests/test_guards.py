@@ -13,7 +13,7 @@ from streamer.absence import DISCARDED_FOR_MS, Guard, Weighed, in_hold, is_disca
 from streamer.state import SourceRow, Status, TokenRow
 from streamer.tokens import ServerClock
 from tests.builders import EPOCH, NOON, SECOND, poll, row, token
-from tests.holding import AHEAD, CALM, HELD, HOLD, HOLDING, OTHER, OVER, RELEASED
+from tests.held import AHEAD, CALM, HELD, HOLD, HOLDING, OTHER, OVER, RELEASED
 
 
 def rows(count: int, status: Status = Status.LIVE, *, first: int = 0, **fields: Any) -> dict[str, TokenRow]:
