@@ -38,6 +38,15 @@ async def holding(shown: str = "abc", **fields: Any) -> Stage:
     return stage
 
 
+async def narrowed() -> Stage:
+    """A stage on which a token went as what we may see changed, and is held for that."""
+    stage = Stage(policy=TIGHT)
+    await stage.turn(*there(ALL))
+    stage.account.rights_seen = "less"
+    await stage.turn(*there("bcdefgh"))
+    return stage
+
+
 def ends(stage: Stage) -> list[str]:
     """The Moids published as deleted, in order."""
     return [event["moid"] for event in stage.events if event["event_type"] == "deleted"]
