@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 
-from streamer import avro, log
+from streamer import log
 from streamer.absence import Guard
 from streamer.avro import Values
 from streamer.batch import Form
-from streamer.clock import elapsed_ms, utc_ms
+from streamer.clock import elapsed_ms
 from streamer.config import KafkaSettings, Settings, SourceSettings
 from streamer.errors import StreamerError, Unready
 from streamer.health import Board
@@ -32,12 +32,13 @@ from streamer.pace import Pace, Places
 from streamer.registry import Registry, schemas_of, subject_of
 from streamer.status.application import show
 from streamer.stop import Stop, Stopped
+from streamer.wire.avsc import schema_text
 from streamer.worker import Account, Worker
 
 PATIENCE_S: Final = 2.0  # between two tries of what is not there yet at the start
 REPEAT_S: Final = 60.0  # how often the same lack is said
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 async def run(settings: Settings, stop: Stop, *, connection: Connection | None = None) -> None:
@@ -56,7 +57,10 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
     connection = connection or Connection.of(settings.kafka, needed("run", settings.kafka))
     with contextlib.suppress(Stopped):
         async with AsyncExitStack() as opened:
-            borders = [await opened.enter_async_context(_border(source)) for source in settings.sources]
+            borders = [
+                await opened.enter_async_context(IntersightSource(source, elapsed=elapsed_ms))
+                for source in settings.sources
+            ]
             board.statuses = {border.name: border.statuses for border in borders}
             await show(opened, board, settings.http.listen, "http.listen:", hosts=settings.http.hosts)
             form, layout = await _prepared(settings, connection, stop, board)
@@ -69,12 +73,6 @@ async def run(settings: Settings, stop: Stop, *, connection: Connection | None =
             del board.missing["start"]
             await worker.run(stop)
     say("service.stopped")
-
-
-def _border(source: SourceSettings) -> IntersightSource:
-    if not source.verify_tls:
-        say("tls.unverified", level=log.WARNING, source=source.name, url=source.url, hint="anybody may answer")
-    return IntersightSource(source, clock=utc_ms, elapsed=elapsed_ms)
 
 
 async def _prepared(settings: Settings, connection: Connection, stop: Stop, board: Board) -> tuple[Form, Layout]:
@@ -107,7 +105,7 @@ async def _schema_ids(settings: Settings, names: Names) -> Mapping[str, int]:
     schemas = schemas_of(all_topic=settings.kafka.all_topic)
     subjects = {suffix: subject_of(names.of(suffix)) for suffix in schemas}
     async with Registry(settings.registry) as registry:
-        prepared = await registry.prepare({subjects[s]: avro.schema_text(schema) for s, schema in schemas.items()})
+        prepared = await registry.prepare({subjects[s]: schema_text(schema) for s, schema in schemas.items()})
     _warn("registry.differs", prepared.warnings)
     return {suffix: prepared.ids[subject] for suffix, subject in subjects.items()}
 
@@ -150,7 +148,7 @@ class _Patience:
         self._stop = stop
         self._said_at: float | None = None
 
-    async def until(self, what: str, attempt: Callable[[], Awaitable[Found]]) -> Found:
+    async def until(self, what: str, attempt: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
                 found = await attempt()

@@ -32,36 +32,8 @@ from streamer.events import Event
 from streamer.report import Report
 from streamer.tokens import DIGEST_SIZE, TOKEN_FIELDS, Extra, Tag, Token
 from streamer.wire import binary, jsonform
-from streamer.wire.avsc import part, schema_json, schema_names, schema_text, without_logical_types
-from streamer.wire.jsonform import rfc3339, without_surrogates
-
-__all__ = [
-    "CONTENT_TYPES",
-    "EVENT",
-    "REPORT",
-    "Counts",
-    "Values",
-    "counts",
-    "decode",
-    "decode_event",
-    "decode_report",
-    "decode_token",
-    "digest",
-    "encode",
-    "encode_event",
-    "encode_report",
-    "encode_token",
-    "encode_values",
-    "frame",
-    "json_line",
-    "rfc3339",
-    "schema_names",
-    "schema_text",
-    "token_datum",
-    "token_form",
-    "token_record",
-    "unframe",
-]
+from streamer.wire.avsc import part, schema_json, schema_names, without_logical_types
+from streamer.wire.jsonform import without_surrogates
 
 EVENT: Final = "oauth_token_event"
 REPORT: Final = "snapshot_report"
@@ -268,10 +240,6 @@ class Values:
     def content_type(self) -> str:
         """The media type of the values."""
         return CONTENT_TYPES[self.value_format]
-
-    def event(self, topic_suffix: str, event: Event) -> bytes:
-        """The record value of an event in the topic of this suffix."""
-        return self.events((topic_suffix,), event)[0]
 
     def events(self, topic_suffixes: Sequence[str], event: Event) -> tuple[bytes, ...]:
         """The record values of one event in several topics: it is encoded once."""

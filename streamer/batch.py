@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
-from streamer import avro, frozen
+from streamer import frozen
 from streamer.avro import Values
 from streamer.events import Event
 from streamer.frozen import Frozen
@@ -21,6 +21,7 @@ from streamer.judging.steps import Step, UserStep
 from streamer.known import Known, of_token
 from streamer.report import Report
 from streamer.state import SourceRow, SourceState, TokenRow, UserRow, source_key, token_key, user_key
+from streamer.wire.jsonform import rfc3339
 
 STATE: Final = "state"
 SNAPSHOTS: Final = "snapshots"
@@ -104,7 +105,7 @@ class Form:
         """CloudEvents 1.0, Kafka binding, binary mode: they repeat facts and are never the only carrier of one."""
         source, version, kind, content = _shared_headers(event.source, event.event_type, self.values.content_type)
         name, subject = ("ce_id", event.event_id.encode()), ("ce_subject", event.moid.encode())
-        return name, source, version, kind, ("ce_time", avro.rfc3339(event.event_time).encode()), subject, content
+        return name, source, version, kind, ("ce_time", rfc3339(event.event_time).encode()), subject, content
 
 
 @lru_cache(maxsize=1024)
@@ -202,7 +203,7 @@ def plan(
 
 
 class Folding:
-    """A state on its way: what committed batches left is added as it will be kept, and nothing else of them stays."""
+    """The state after the batches of a poll; of each only what will be known is kept, so that it can be let go."""
 
     def __init__(self, state: SourceState) -> None:
         self._state = state
@@ -230,14 +231,6 @@ class Folding:
             kept = {moid: row for moid, row in users.items() if moid not in self._users}
             users = kept | {moid: row for moid, row in self._users.items() if row}
         return SourceState(self._row, tokens, users)
-
-
-def fold(state: SourceState, *written: Batch) -> SourceState:
-    """The state after batches of one poll were committed."""
-    folding = Folding(state)
-    for part in written:
-        folding.add(part)
-    return folding.state()
 
 
 class _Tally:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import ValidationError, model_validator
 
@@ -24,7 +24,7 @@ from streamer.settings.reference import table
 from streamer.settings.registry import RegistrySettings
 from streamer.settings.section import Section, key, listed, refuse, section
 from streamer.settings.source import ApiKey, OAuth, SourceSettings
-from streamer.settings.values import FLOW, LISTEN, WRITTEN, Listen, Names, Number, host_and_port
+from streamer.settings.values import FLOW, LISTEN, WRITTEN, Listen, Names, Number
 
 __all__ = [
     "ApiKey",
@@ -37,7 +37,6 @@ __all__ = [
     "SourceSettings",
     "Transaction",
     "load",
-    "masked",
     "reference",
 ]
 
@@ -47,16 +46,6 @@ class HttpSettings(Section):
 
     listen: Listen = key(LISTEN, "address and port of the status page, health and metrics; it only reads")
     hosts: Names = key((), "names with a dot by which it may be asked; addresses and names without one always may")
-
-    @property
-    def host(self) -> str:
-        """The address of `listen`."""
-        return host_and_port(self.listen)[0]
-
-    @property
-    def port(self) -> int:
-        """The port of `listen`; 0 takes a free one."""
-        return host_and_port(self.listen)[1]
 
 
 class LogSettings(Section):
@@ -117,11 +106,6 @@ def load(path: Path | None, environ: Mapping[str, str], *, required: bool = True
         hint = f"{asked}: write it (README, Use it), or name another with -c; `streamer simulate` makes one to try"
         raise Misconfigured("sources: none given, wanted at least one", hint=hint)
     return settings
-
-
-def masked(settings: Settings) -> dict[str, Any]:
-    """All keys with their values as an operator would write them, secrets as asterisks."""
-    return settings.model_dump(mode="json")
 
 
 def reference() -> str:

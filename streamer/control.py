@@ -20,10 +20,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from streamer import avro
-from streamer.absence import is_discarded, moids_sha256
+from streamer.absence import in_hold, is_discarded, moids_sha256
 from streamer.errors import Misconfigured, StreamerError
 from streamer.known import Known
-from streamer.state import Answer, SourceRow, SourceState, Status
+from streamer.state import Answer, SourceRow, SourceState
+from streamer.wire.jsonform import rfc3339
 
 SCHEMA: Final = "control_command"
 VERSION: Final = 1
@@ -130,7 +131,7 @@ class Held:
             "count": len(self.moids),
             "moids_sha256": self.moids_sha256,
             "moids": list(self.moids),
-            "since": avro.rfc3339(self.since),
+            "since": rfc3339(self.since),
             "reason": self.reason,
         }
 
@@ -143,14 +144,8 @@ def discarded(state: SourceState) -> int:
 
 def held_moids(state: SourceState) -> tuple[str, ...]:
     """The Moids that stand in the present hold, sorted."""
-    hold = state.row.hold if state.row else None
-    return tuple(
-        sorted(
-            moid
-            for moid, token in Known.of(state.tokens).absent().items()
-            if hold and token.status is Status.HELD and token.hold_id == hold.hold_id
-        )
-    )
+    row = state.row
+    return tuple(sorted(m for m, t in Known.of(state.tokens).absent().items() if in_hold(row, t))) if row else ()
 
 
 def verdict(
@@ -185,7 +180,7 @@ def _differences(command: Command, row: SourceRow, now: int, source: str) -> Ite
     if command.epoch != row.epoch:
         yield f"it was given in epoch {command.epoch!r}, this is {row.epoch}"
     if now > command.expires_at:
-        yield f"it expired at {avro.rfc3339(command.expires_at)}, now it is {avro.rfc3339(now)}"
+        yield f"it expired at {rfc3339(command.expires_at)}, now it is {rfc3339(now)}"
     if command.action not in (RELEASE, DISCARD, FORGET):
         yield f"it orders {command.action!r}, wanted {RELEASE}, {DISCARD} or {FORGET}"
 
@@ -198,7 +193,7 @@ def _differences_of_hold(command: Command, row: SourceRow, held: Collection[str]
     if command.hold_id != hold.hold_id:
         yield f"it names hold {command.hold_id!r}, the present one is {hold.hold_id}"
     elif must_name and hold.released_at is not None:
-        yield f"it was released at {avro.rfc3339(hold.released_at)}, and {len(held)} deletions are still being verified"
+        yield f"it was released at {rfc3339(hold.released_at)}, and {len(held)} deletions are still being verified"
         return  # what differs beside that has an end by itself
     if command.expect != len(held) and (must_name or command.expect is not None):
         yield f"it expects {command.expect} deletions, {len(held)} are held"

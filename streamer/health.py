@@ -36,9 +36,8 @@ class SourceHealth:
         owner: the worker that writes its state, such as `host-4711`.
         interval_s: how often it is polled.
         watched_since: when this worker took it, ms UTC.
-        epoch, last_sequence, tokens, hold_id: as in its state; None until that is restored.
-        held: deletions that wait for a person.
-        hold: what the state says of them.
+        epoch, last_sequence, tokens: as in its state; None until that is restored.
+        hold: the deletions that wait for a person.
         last_accepted_at: when the last accepted snapshot was judged, ms UTC.
         last_verdict, last_reason: of the last report.
         damaged: values that were cut, repaired or nulled since this worker took it.
@@ -54,8 +53,7 @@ class SourceHealth:
     epoch: str | None = None
     last_sequence: int | None = None
     tokens: int | None = None
-    held: int = 0
-    hold_id: str | None = None
+    hold: Hold | None = None
     last_accepted_at: int | None = None
     last_verdict: str | None = None
     last_reason: str | None = None
@@ -63,7 +61,11 @@ class SourceHealth:
     unknown: int = 0
     damaged_state: bool = False
     configured: bool = True
-    hold: Hold | None = None
+
+    @property
+    def held(self) -> int:
+        """How many deletions wait for a person."""
+        return self.hold.count if self.hold else 0
 
     def show(self, state: SourceState | None) -> None:
         """Tell what a state says from now on; nothing while it is not known, or of a source that has none."""
@@ -75,7 +77,6 @@ class SourceHealth:
         if row.complete:
             self.last_accepted_at = row.complete.accepted_at
         self.hold = row.hold
-        self.held, self.hold_id = (row.hold.count, row.hold.hold_id) if row.hold else (0, None)
 
     def age_s(self, now: int) -> float:
         """Seconds from the last accepted poll to `now` (ms UTC); of a source never read: since this worker took it."""
@@ -88,7 +89,7 @@ class SourceHealth:
 
     def healthy(self, now: int) -> bool:
         """Whether it is polled here, nothing is held and it was read within 3 intervals of `now` (ms UTC)."""
-        return self.configured and not self.damaged_state and self.held == 0 and not self.stale(now)
+        return self.configured and not self.damaged_state and self.hold is None and not self.stale(now)
 
     def row(self, now: int) -> dict[str, Any]:
         """The source as `/sources` tells it, in the order it is documented in."""
@@ -100,7 +101,7 @@ class SourceHealth:
             "last_sequence": self.last_sequence,
             "tokens": self.tokens,
             "held": self.held,
-            "hold_id": self.hold_id,
+            "hold_id": self.hold.hold_id if self.hold else None,
             "last_accepted_at": None if accepted_at is None else rfc3339(accepted_at),
             "age_s": None if accepted_at is None else self.age_s(now),
             "last_verdict": self.last_verdict,

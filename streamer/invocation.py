@@ -9,11 +9,14 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
+from streamer import log
 from streamer.config import Settings, load
+
+T = TypeVar("T")
 
 DEFAULT_FILE = Path("streamer.yaml")
 OUTPUT = click.option(
@@ -62,10 +65,28 @@ class Invocation:
             )
         return settings
 
+    def begin(self, *, reader: bool = False) -> Settings:
+        """The configuration, as of `settings`; the log speaks as it says from now on."""
+        settings = self.settings(reader=reader)
+        log.setup(settings.log.level, settings.log.format)
+        return settings
+
     def brings_its_own(self, what: str) -> None:
         """Say that a file which is named is not read, by `what` has all that it needs."""
         if self.config is not None:
             click.echo(f"streamer: -c {self.config} is not read: {what} needs no configuration", err=True)
+
+
+def read_by(read: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """A click callback: what `read` makes of an option that is given; its `ValueError` says what is wanted."""
+
+    def callback(_: click.Context, __: click.Parameter, value: str | None) -> T | None:
+        try:
+            return None if value is None else read(value)
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is given, {error}") from error
+
+    return callback
 
 
 def takes_config(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,15 +29,16 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
+from streamer import avro
 from streamer.config import RegistrySettings
 from streamer.errors import Misconfigured, Unready
 from streamer.registry_http import Incompatible, RegistryHttp, Sleep
 
 SCHEMAS: Final = {  # topic suffix -> the schema of its values
-    "created": "oauth_token_event",
-    "modified": "oauth_token_event",
-    "deleted": "oauth_token_event",
-    "snapshots": "snapshot_report",
+    "created": avro.EVENT,
+    "modified": avro.EVENT,
+    "deleted": avro.EVENT,
+    "snapshots": avro.REPORT,
 }
 _PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 Kind = TypeVar("Kind")
@@ -97,6 +98,10 @@ class Registry:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
         await self._http.aclose()
 
     # The start-up step ...

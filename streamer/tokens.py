@@ -66,6 +66,7 @@ class Token(Frozen, frozen=True):
 DIGEST_SIZE = 24  # bytes; two texts with one digest cost about 2**96 tries
 
 TOKEN_FIELDS = tuple(f.name for f in fields(Token))
+INSTANTS = frozenset(name for name in TOKEN_FIELDS if name.endswith("_time"))
 MEANING = tuple(name for name in TOKEN_FIELDS if name not in {"moid", "extras"})  # what a diff compares, in order
 
 
@@ -136,7 +137,7 @@ class Walk:
 
     Attributes:
         paging: `keyset` or `skip`.
-        pages, requests: replies used, and tries in all, for this walk and those before it that came to nothing.
+        pages: replies used.
         rows: on all pages used.
         server_count: the server's own `Count`.
         server_date: the last reply's `Date` (ms); None where none was sent.
@@ -146,7 +147,6 @@ class Walk:
 
     paging: str = "skip"
     pages: int = 0
-    requests: int = 0
     rows: int = 0
     server_count: int | None = None
     server_date: int | None = None
@@ -163,29 +163,24 @@ class Snapshot:
         started_at: our time before the first request was sent.
         finished_at: our time after the last reply was complete.
         walk: how it was read.
+        clock: the server's clock to go by, which is the walk's unless its `Date` headers are not to be believed.
         account_moid: the one account all rows name; None where no row names one.
         moids_sha256: hex, over the sorted Moids joined by newlines.
         unchanged: Moids whose rows say what the state says, in the same bytes or in others; no token was made of them.
         rows: every other row, by Moid.
         unknown: properties met that this version does not know.
-        believed: the server's clock, where the replies' `Date` headers are not to be believed.
     """
 
     snapshot_id: str
     started_at: int
     finished_at: int
     walk: Walk
+    clock: ServerClock
     account_moid: str | None
     moids_sha256: str
     unchanged: AbstractSet[str]
     rows: Mapping[str, Sighting]
     unknown: int = 0
-    believed: ServerClock | None = None
-
-    @property
-    def clock(self) -> ServerClock:
-        """The server's clock to go by."""
-        return self.believed or self.walk.clock
 
     def __contains__(self, moid: str) -> bool:
         return moid in self.unchanged or moid in self.rows

@@ -9,10 +9,10 @@ from typing import Any
 
 from streamer import avro
 from streamer.avro import Values
-from streamer.batch import Form
+from streamer.batch import Batch, Folding, Form
 from streamer.events import Poll
 from streamer.known import Known
-from streamer.state import Status, TokenRow
+from streamer.state import SourceState, Status, TokenRow
 from streamer.tokens import ServerClock, Sighting, Snapshot, Token, Walk
 
 NOON = 1_764_072_000_000  # 2025-11-25T12:00:00Z
@@ -79,13 +79,22 @@ def snapshot(
         snapshot_id="5c1f9a52-3f0e-4f5e-8f0a-1a2b3c4d5e6f",
         started_at=started_at,
         finished_at=NOON,
-        walk=Walk(pages=1, requests=1, rows=len(seen), server_count=len(seen), server_date=NOON, clock=clock),
+        walk=Walk(pages=1, rows=len(seen), server_count=len(seen), server_date=NOON, clock=clock),
+        clock=clock,
         account_moid=ACCOUNT if seen else None,
         moids_sha256=hashlib.sha256("\n".join(moids).encode()).hexdigest(),
         unchanged=frozenset(moids) - frozenset(rows),
         rows=rows,
     )
     return replace(shown, **fields)
+
+
+def fold(state: SourceState, *written: Batch) -> SourceState:
+    """The state after batches of one poll were committed."""
+    folding = Folding(state)
+    for part in written:
+        folding.add(part)
+    return folding.state()
 
 
 def poll(**fields: Any) -> Poll:

@@ -206,20 +206,16 @@ class Account:
         listed = [one for moid, one in self.tokens.items() if moid not in self.hidden]
         sights = (sighting(one, arrived_at=self._clock(), noise=self.noise) for one in listed)
         seen = [replace(one, damaged=self.spoilt) for one in sights]
-        digests = {row.raw for row in known.values() if row.known}
-        rows = {one.token.moid: one for one in seen if one.raw not in digests}
-        shown = snapshot(seen, started_at=self._clock() - 1000, clock=self.server, finished_at=self._clock())
-        return Snapshot(
+        shown = snapshot(
+            seen,
+            known=known.values(),
+            started_at=self._clock() - 1000,
+            clock=self.server,
+            finished_at=self._clock(),
             snapshot_id=str(UUID(int=next(self._ids))),
-            started_at=shown.started_at,
-            finished_at=shown.finished_at,
-            walk=shown.walk,
-            account_moid=self.account_moid if rows else None,
-            moids_sha256=shown.moids_sha256,
-            unchanged=frozenset(one.token.moid for one in seen) - rows.keys(),
-            rows=rows,
             unknown=self.strange,
         )
+        return replace(shown, account_moid=self.account_moid if shown.rows else None)
 
     async def rights(self, known: str | None = None) -> Rights:
         """See `streamer.judging.gather.Source`."""

@@ -1,4 +1,4 @@
-"""A stage on which deletions wait for a person: more than three of eight tokens at once."""
+"""Deletions that wait for a person: a source with a hold, and a stage that holds more than three of eight tokens."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.absence import Guard, moids_sha256
-from streamer.tokens import Token
-from tests.builders import token
+from streamer.state import Hold, SourceRow
+from streamer.tokens import ServerClock, Token
+from tests.builders import EPOCH, NOON, SECOND, token
 from tests.stage import POLICY, Stage
+
+AHEAD = ServerClock(5 * SECOND, 6 * SECOND)  # the server's clock is 5 to 6 s ahead of ours
+HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
+OTHER = "11111111-2222-4333-8444-555555555555"
+HELD = Hold(HOLD, NOON, "threshold", 1, "")
+CALM = SourceRow(EPOCH)
+HOLDING = SourceRow(EPOCH, hold=HELD)
+RELEASED = SourceRow(EPOCH, hold=replace(HELD, released_at=NOON))
+OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
 
 TIGHT = replace(POLICY, guard=Guard(10, 3, 3))
 ALL = "abcdefgh"
@@ -25,6 +35,15 @@ async def holding(shown: str = "abc", **fields: Any) -> Stage:
     await stage.turn(*there(ALL, **fields))
     told = await stage.turn(*there(shown, **fields))
     assert (told.held, told.deleted) == (len(ALL) - len(shown), 0)
+    return stage
+
+
+async def narrowed() -> Stage:
+    """A stage on which a token went as what we may see changed, and is held for that."""
+    stage = Stage(policy=TIGHT)
+    await stage.turn(*there(ALL))
+    stage.account.rights_seen = "less"
+    await stage.turn(*there("bcdefgh"))
     return stage
 
 

@@ -21,21 +21,10 @@ VAGUE = {"util", "utils", "common", "core", "helper", "helpers", "manager", "man
 CORE = tuple(
     f"streamer.{room}"
     for room in (
-        *(
-            "tokens",
-            "events",
-            "report",
-            "state",
-            "diff",
-            "absence",
-            "judging.steps",
-            "judging.history",
-            "judging.lag",
-            "batch",
-            "ordering",
-            "control",
-        ),  # values, verdicts
-        *("avro", "wire.avsc", "wire.binary", "wire.jsonform", "wire.decoding", "frozen"),  # bytes
+        *("tokens", "events", "report", "state", "known", "sightings", "frozen"),  # values
+        *("diff", "absence", "batch", "ordering", "control"),  # rules
+        *("judging.judgement", "judging.steps", "judging.history", "judging.lag"),  # verdicts
+        *("avro", "wire"),  # bytes
         *("verify.findings", "verify.told", "verify.compare"),  # comparisons
     )
 )

@@ -10,19 +10,10 @@ import pytest
 
 from streamer.absence import Witness, hold_after, judge, moids_sha256
 from streamer.events import Evidence
-from streamer.state import Hold, SourceRow, TokenRow
-from streamer.tokens import Audit, AuditRecord, Finding, Gone, ServerClock, Unsure
-from tests.builders import EPOCH, NOON, SECOND, poll, row, sighting, token
-
-AHEAD = ServerClock(5 * SECOND, 6 * SECOND)  # the server's clock is 5 to 6 s ahead of ours
-HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
-OTHER = "11111111-2222-4333-8444-555555555555"
-HELD = Hold(HOLD, NOON, "threshold", 1, "")
-CALM = SourceRow(EPOCH)
-HOLDING = SourceRow(EPOCH, hold=HELD)
-RELEASED = SourceRow(EPOCH, hold=replace(HELD, released_at=NOON))
-OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
-
+from streamer.state import Hold, TokenRow
+from streamer.tokens import Audit, AuditRecord, Finding, Gone, Unsure
+from tests.builders import NOON, SECOND, poll, row, sighting, token
+from tests.held import AHEAD, CALM, HOLD, HOLDING, OTHER, OVER
 
 # The hold...
 

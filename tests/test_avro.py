@@ -221,7 +221,7 @@ def test_the_same_schema_in_other_words_is_the_same() -> None:
 def test_our_own_schema_accounts_for_every_byte() -> None:
     """Who names the writer's schema gets no bytes passed over."""
     with pytest.raises(Misconfigured, match="it ends after"):
-        avro.decode_event(LATER_DATUM, avro.schema_text(avro.EVENT))
+        avro.decode_event(LATER_DATUM, avsc.schema_text(avro.EVENT))
     with pytest.raises(Misconfigured, match="it ends after"):
         avro.decode(avro.EVENT, LATER_DATUM)
     with pytest.raises(Misconfigured, match="it ends after"):
@@ -251,7 +251,7 @@ def test_a_writers_schema_that_is_none_is_named(text: str) -> None:
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_datum_are_named(data: bytes) -> None:
     """Foreign bytes are a record by chance or an error of ours; never another error, never a hang."""
-    for name in avro.schema_names():
+    for name in avsc.schema_names():
         with suppress(Misconfigured):
             avro.decode(name, data)
 
@@ -285,9 +285,9 @@ def test_a_value_without_a_frame_is_named(value: bytes) -> None:
 def test_the_three_formats_of_an_event_say_the_same(event: Event) -> None:
     """Confluent's is the datum behind the id of its topic, the others need no id; JSON is the one JSON form."""
     datum = avro.encode_event(event)
-    assert avro.Values("confluent", {"created": 7}).event("created", event) == avro.frame(datum, 7)
-    assert avro.Values("avro").event("created", event) == datum
-    assert avro.Values("json").event("created", event) == avro.json_line(avro.decode_event(datum), avro.EVENT)
+    framed, line = avro.frame(datum, 7), avro.json_line(avro.decode_event(datum), avro.EVENT)
+    for form, value in (("confluent", framed), ("avro", datum), ("json", line)):
+        assert avro.Values(form, {"created": 7}).events(("created",), event) == (value,)
 
 
 @pytest.mark.parametrize("report", published.REPORTS.values(), ids=published.REPORTS)

@@ -19,7 +19,7 @@ from streamer.judging.steps import Step, Writing, steps
 from streamer.state import SourceRow, SourceState, TokenRow
 from streamer.tokens import Sighting, Token
 from tests import laws
-from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, row, snapshot, token
+from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, fold, poll, row, snapshot, token
 from tests.planning import ACCEPTED, BEGUN, TOLD, created, planned, row_of, size_of
 
 # One transaction...
@@ -85,7 +85,7 @@ def test_a_forgotten_token_ends_in_a_tombstone() -> None:
     (made,) = planned([Step("a", None)])
 
     assert made.records[0] == Record(STATE, b"prod/t/a", None)
-    assert batch.fold(SourceState(BEGUN, {"a": row(token())}), made) == SourceState(ACCEPTED, {})
+    assert fold(SourceState(BEGUN, {"a": row(token())}), made) == SourceState(ACCEPTED, {})
 
 
 # Many transactions...
@@ -187,9 +187,9 @@ def test_folding_the_plan_gives_what_the_snapshot_shows(old: list[Token], new: l
     made = steps(poll(), changes(rows, seen), Writing())
 
     parts = planned(made, replace(FORM, records=records))
-    at_once = batch.fold(state, *parts)
+    at_once = fold(state, *parts)
     for part in parts:
-        state = batch.fold(state, part)
+        state = fold(state, part)
 
     assert at_once == state
     absent = rows.keys() - {one.moid for one in new}
@@ -214,7 +214,7 @@ def test_what_is_restored_is_what_was_folded() -> None:
         if record.topic == STATE and b"/t/" in record.key and record.value is not None:
             tokens[record.key.decode().rpartition("/")[2]] = TokenRow.from_bytes(record.value)
 
-    assert SourceState(made.row, tokens) == batch.fold(SourceState(), made)
+    assert SourceState(made.row, tokens) == fold(SourceState(), made)
 
 
 # Headers...

@@ -13,7 +13,7 @@ from streamer.avro import Values
 from streamer.batch import ALL, GROWTH, STATE, Form
 from streamer.judging.steps import Step, UserStep
 from streamer.state import SourceState, UserRow
-from tests.builders import FORM, NOON
+from tests.builders import FORM, NOON, fold
 from tests.planning import created, planned, size_of
 
 
@@ -36,7 +36,7 @@ def test_of_a_user_the_last_row_stands_behind_all_events() -> None:
     ]
     assert [r.value for r in part.records[-4:-2]] == [user_row(2).to_bytes(), None]
     assert part.users == {"u": user_row(2), "gone": None}
-    state = batch.fold(SourceState(users={"gone": user_row(7), "other": user_row(8)}), part)
+    state = fold(SourceState(users={"gone": user_row(7), "other": user_row(8)}), part)
     assert state.users == {"u": user_row(2), "other": user_row(8)}
 
 

@@ -276,4 +276,4 @@ async def test_the_demo_configures_itself(tmp_path: Path) -> None:
         assert settings.kafka.bootstrap_servers == ("kafka:9092",)
         assert settings.registry is not None
         assert settings.registry.url == "http://registry:8080/apis/ccompat/v7"
-    assert load(Path(facts["config"]), _environ("streamer")).http.host == "0.0.0.0"
+    assert load(Path(facts["config"]), _environ("streamer")).http.listen.startswith("0.0.0.0:")

@@ -151,7 +151,7 @@ async def test_a_rejected_poll_is_told_and_moves_nothing() -> None:
     await stage.turn(token())
     before = stage.log.state(SOURCE)
     error = Rejected("short_page", "3 rows where 5 were due", trace_id="t9")
-    error.walk = Walk(pages=1, requests=2, rows=3, server_count=5)
+    error.walk = Walk(pages=1, rows=3, server_count=5)
     stage.account.error = error
 
     told = await stage.turn()

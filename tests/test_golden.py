@@ -7,6 +7,7 @@ import pytest
 
 from streamer import avro
 from streamer.wire import jsonform
+from streamer.wire.avsc import schema_names
 from tests.golden import cases, make, static
 
 
@@ -18,9 +19,7 @@ def test_todays_bytes_are_the_golden_ones(case: cases.Case) -> None:
     assert case.json + b"\n" == golden.with_suffix(".json").read_bytes()
 
 
-GOLDEN = sorted(
-    path for name in avro.schema_names() for folder in make.versions(name) for path in folder.glob("*.avro")
-)
+GOLDEN = sorted(path for name in schema_names() for folder in make.versions(name) for path in folder.glob("*.avro"))
 
 
 def _id(path: Path) -> str:

@@ -10,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.absence import DISCARDED_FOR_MS, Guard, Weighed, in_hold, is_discarded, weigh
-from streamer.state import Hold, SourceRow, Status, TokenRow
+from streamer.state import SourceRow, Status, TokenRow
 from streamer.tokens import ServerClock
 from tests.builders import EPOCH, NOON, SECOND, poll, row, token
-
-AHEAD = ServerClock(5 * SECOND, 6 * SECOND)  # the server's clock is 5 to 6 s ahead of ours
-HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
-OTHER = "11111111-2222-4333-8444-555555555555"
-HELD = Hold(HOLD, NOON, "threshold", 1, "")
-CALM = SourceRow(EPOCH)
-HOLDING = SourceRow(EPOCH, hold=HELD)
-RELEASED = SourceRow(EPOCH, hold=replace(HELD, released_at=NOON))
-OVER: dict[str, Any] = {"expiration_time": NOON - SECOND}
+from tests.held import AHEAD, CALM, HELD, HOLD, HOLDING, OTHER, OVER, RELEASED
 
 
 def rows(count: int, status: Status = Status.LIVE, *, first: int = 0, **fields: Any) -> dict[str, TokenRow]:

@@ -11,7 +11,7 @@ import pytest
 
 from streamer.errors import Doubt
 from tests.builders import FORM, NOON, SECOND, token
-from tests.held import ALL, TIGHT, check, ends, holding, there
+from tests.held import ALL, TIGHT, check, ends, holding, narrowed, there
 from tests.stage import POLICY, SOURCE, Stage
 
 # How it begins...
@@ -177,11 +177,7 @@ async def test_rejected_polls_move_no_remembered_rights() -> None:
 
 async def test_a_release_accepts_what_we_may_see_now() -> None:
     """A person has seen the change; from then on it is what we compare with."""
-    stage = Stage(policy=TIGHT)
-    await stage.turn(*there(ALL))
-    stage.account.rights_seen = "less"
-    await stage.turn(*there("bcdefgh"))
-
+    stage = await narrowed()
     stage.order("release")
     first = await stage.turn(*there("bcdefgh"))
     second = await stage.turn(*there("cdefgh"))
@@ -192,11 +188,7 @@ async def test_a_release_accepts_what_we_may_see_now() -> None:
 
 async def test_a_discard_accepts_nothing() -> None:
     """The tokens are there, so we do not see all: what else vanishes is held too, until we see again what we saw."""
-    stage = Stage(policy=TIGHT)
-    await stage.turn(*there(ALL))
-    stage.account.rights_seen = "less"
-    await stage.turn(*there("bcdefgh"))
-
+    stage = await narrowed()
     stage.order("discard")
     first = await stage.turn(*there("bcdefgh"))
     second = await stage.turn(*there("cdefgh"))
@@ -238,10 +230,7 @@ async def test_what_joins_for_lost_rights_is_told_as_that() -> None:
 
 async def test_after_a_release_polls_go_on_while_our_rights_cannot_be_read() -> None:
     """Only the very first poll must know whom we are; what is missing besides waits."""
-    stage = Stage(policy=TIGHT)
-    await stage.turn(*there(ALL))
-    stage.account.rights_seen = "less"
-    await stage.turn(*there("bcdefgh"))
+    stage = await narrowed()
     stage.order("release")
     stage.account.rights_seen = None
 

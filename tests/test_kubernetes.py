@@ -67,7 +67,7 @@ async def test_probes_ask_for_what_is_served(settings: Settings) -> None:
             told[probe] = before, (await http.get(asked["path"])).status_code
             board.missing["registry"] = "no answer"
 
-    assert (settings.http.host, settings.http.port) == ("0.0.0.0", port["containerPort"])
+    assert settings.http.listen == f"0.0.0.0:{port['containerPort']}"
     assert told == {"livenessProbe": (200, 200), "readinessProbe": (503, 200)}
 
 

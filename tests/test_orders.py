@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from streamer import avro
 from streamer.absence import DISCARDED_FOR_MS, moids_sha256
 from streamer.errors import Doubt, Rejected
 from streamer.state import Status
+from streamer.wire.jsonform import rfc3339
 from tests import laws
 from tests.builders import FORM, NOON, SECOND
 from tests.fakes import Gates
@@ -266,7 +266,7 @@ async def test_a_second_release_is_refused_while_the_first_is_at_work() -> None:
     told = await stage.turn(*there("abc"), unsure="d")
 
     assert [answer.outcome for answer in stage.answers] == ["done", "refused"]
-    since = avro.rfc3339(released_at)
+    since = rfc3339(released_at)
     assert stage.answers[-1].detail == f"it was released at {since}, and 2 deletions are still being verified"
     assert stage.row.hold is not None
     assert (stage.row.hold.released_at, told.deleted, told.held) == (released_at, 1, 1)

@@ -20,6 +20,7 @@ from streamer.demo.registry import EmbeddedRegistry, application
 from streamer.errors import Misconfigured, Unready
 from streamer.registry import SCHEMAS, Registry, same_layout, subject_of
 from streamer.serving import serve
+from streamer.wire.avsc import schema_text
 
 A: dict[str, Any] = {"name": "a", "type": "string", "doc": "the first"}
 B: dict[str, Any] = {"name": "b", "type": ["null", "long"], "default": None}
@@ -167,7 +168,7 @@ async def test_a_new_subject_has_no_incompatibilities(client: Registry, subject:
 
 async def test_prepare_registers_all_of_ours_with_their_level(client: Registry, subject: str) -> None:
     """The service's own schemas are accepted; event subjects share one id; nothing to warn of, now or at a restart."""
-    ours = {f"{suffix}-{subject}": avro.schema_text(name) for suffix, name in SCHEMAS.items()}
+    ours = {f"{suffix}-{subject}": schema_text(name) for suffix, name in SCHEMAS.items()}
 
     first = await client.prepare(ours)
 

@@ -24,6 +24,7 @@ from streamer.events import Event
 from streamer.kafka.share import SESSION_S
 from streamer.registry import Registry
 from streamer.report import Report
+from streamer.wire.avsc import schema_text
 from tests.kafka.relay.stage import Bench, as_json, report, report_as_json
 from tests.process import FAULT, Process
 from tests.services.feed import TYPES, event
@@ -228,7 +229,7 @@ async def _values(url: str, prefix: str) -> Values:
     """Confluent's format, with our schemas registered as the service does it."""
     async with Registry(RegistrySettings(url=url)) as client:
         ids = {
-            suffix: await client.register(f"{prefix}.{suffix}-value", avro.schema_text(name))
+            suffix: await client.register(f"{prefix}.{suffix}-value", schema_text(name))
             for suffix, name in [*((suffix, avro.EVENT) for suffix in TYPES), ("snapshots", avro.REPORT)]
         }
     return Values("confluent", ids)

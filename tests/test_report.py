@@ -10,7 +10,7 @@ from streamer.report import DETAIL_LIMIT, MOST_TRACES, Report
 from streamer.tokens import ServerClock, Walk
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, poll, snapshot, token
 
-WALK = Walk("skip", 2, 3, 7, 9, NOON, ServerClock(200, 900), ("t1", "t2", "t1"))
+WALK = Walk("skip", 2, 7, 9, NOON, ServerClock(200, 900), ("t1", "t2", "t1"))
 
 
 def rejected(error: Rejected, *, account_moid: str | None = ACCOUNT) -> Report:

@@ -31,7 +31,7 @@ async def test_a_hold_is_said_aloud_once(caplog: pytest.LogCaptureFixture) -> No
     assert told[1] == {"source": POLICY.source, "hold_id": told[0]["hold_id"], "held": 1}
     row = watched.stage.row
     assert row.hold is not None
-    assert (watched.health.held, watched.health.hold_id) == (1, row.hold.hold_id)
+    assert (watched.health.held, watched.health.hold) == (1, row.hold)
 
 
 async def test_a_poll_goes_on_without_commands(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,8 @@ from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Ans
 from streamer.config import SourceSettings
 from streamer.errors import ApiError
 from streamer.intersight.client import Client
-from streamer.intersight.probe import FORBIDDEN, Probe
+from streamer.intersight.probe import Probe
+from streamer.intersight.replies import FORBIDDEN
 from streamer.intersight.source import client_of
 
 UNREACHED: Final = "can its `url` be reached from here, or does it want a `proxy` or a `ca_file`?"

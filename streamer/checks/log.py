@@ -14,7 +14,7 @@ from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Ans
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured
 from streamer.kafka import probe, rights
-from streamer.kafka.administration import Found
+from streamer.kafka.administration import Topic
 from streamer.kafka.connection import Connection
 from streamer.kafka.members import roster
 from streamer.kafka.rights import needed
@@ -36,7 +36,7 @@ class KafkaChecks:
         self._checks = checks
         self._settings = settings
         self._made: Connection | None = None
-        self._found: Mapping[str, Found] = {}
+        self._found: Mapping[str, Topic] = {}
         self._transactional_id = ""
 
     async def offline(self) -> None:

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from streamer.checks.checklist import FAILED, UNPROVEN, UNREADABLE, WARNING, Answer, Checklist
+from streamer.checks.subjects import FAILING, Finding, compared
 from streamer.config import Settings
 from streamer.registry import Registry, subjects_of
-from streamer.wire.compatibility import FAILING, Finding, compared
 
 EDGE = "registry"
 HINT: Final = "check registry.url, and what answers there"
@@ -43,7 +43,7 @@ class RegistryChecks:
             await ask(EDGE, "right to register", self._right, needs=["schemas"])
         finally:
             if self._registry is not None:
-                await self._registry.__aexit__(None, None, None)
+                await self._registry.aclose()
 
     @property
     def _wanted(self) -> bool:

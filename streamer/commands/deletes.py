@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from streamer import avro, control
-from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give, settings_of
+from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give
 from streamer.config import Settings
 from streamer.control import Held
 from streamer.errors import CheckFailed, Misconfigured
@@ -79,7 +79,7 @@ Examples:
 @takes_config
 def list_held(invocation: Invocation, *, source: str | None, output: str) -> None:
     """List the holds of all sources that Kafka knows, with the Moids in each; needs neither worker nor registry."""
-    settings = settings_of(invocation)
+    settings = invocation.begin(reader=True)
     states = asyncio.run(_states(settings, connection_for(settings, LOOKING), source))[1]
     found = _held(states)
     if output == "json":
@@ -186,7 +186,7 @@ def _send(
     wait_s: float,
 ) -> None:
     """Read, ask, send, wait, and say what became of it."""
-    settings = settings_of(invocation)
+    settings = invocation.begin(reader=True)
     there, states = asyncio.run(_states(settings, connection_for(settings, ORDERING), source, ordering=True))
     held = _chosen(_held(states), hold, expect)
     question = f"{action} these {len(held.moids)} deletions of {held.source}?"

@@ -29,10 +29,9 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from streamer import log
 from streamer.config import Settings
 from streamer.intersight.canonical import MOID
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import Invocation, read_by, takes_config
 from streamer.kafka.choice import choose
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import WINDOW_S, Followed, Skipped, batches
@@ -77,19 +76,15 @@ class Wanted:
         return (not self.moids or event["moid"] in self.moids) and (not self.types or event["event_type"] in self.types)
 
 
-def instant(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    """The time an option means (ms UTC): an age such as `15m`, or RFC 3339."""
-    if value is None:
-        return None
+def instant(text: str) -> int:
+    """The time that is meant (ms UTC): an age such as `15m`, or RFC 3339; else a `ValueError` says what is wanted."""
     with contextlib.suppress(ValueError):
-        return round((time.time() - quantities.seconds(value)) * 1000)
+        return round((time.time() - quantities.seconds(text)) * 1000)
     with contextlib.suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return round(moment.timestamp() * 1000)
-    raise click.BadParameter(
-        f"{value!r} is given, wanted an age such as 15m or 7d, or a time with its zone such as 2026-11-25T08:00:00Z"
-    )
+    raise ValueError("wanted an age such as 15m or 7d, or a time with its zone such as 2026-11-25T08:00:00Z")
 
 
 def _moids(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -109,7 +104,9 @@ def _moids(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tu
     help="A line for a person, the one JSON form, OCSF 1.8.0 or ECS 9.4.0 (JSON, one line each).",
 )
 @click.option("--from-beginning", is_flag=True, help="Begin with the oldest event.  [default: with the next]")
-@click.option("--since", callback=instant, help="Begin with events detected since then: 15m, 7d, 2026-11-25T08:00:00Z.")
+@click.option(
+    "--since", callback=read_by(instant), help="Begin with events detected since then: 15m, 7d, 2026-11-25T08:00:00Z."
+)
 @click.option("--group", help="Consumer group: commit what was written, and go on from there the next time.")
 @click.option("--until-end", is_flag=True, help="End with the last event that is there now.")
 @click.option("--moid", "moids", multiple=True, callback=_moids, help="Only this token; may be given again.")
@@ -137,8 +134,7 @@ def command(
         raise click.UsageError("standard output is closed; events need somewhere to go")
     if from_beginning and since is not None:
         raise click.UsageError("--from-beginning and --since exclude each other")
-    settings = invocation.settings(reader=True)
-    log.setup(settings.log.level, settings.log.format)
+    settings = invocation.begin(reader=True)
     write = _writer(output)
     options = {"from_beginning": from_beginning, "since": since, "group": group, "until_end": until_end}
     gc.set_threshold(COLLECT_AFTER)

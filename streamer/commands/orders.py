@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import click
 
-from streamer import control, log
+from streamer import control
 from streamer.clock import utc_ms
 from streamer.config import Settings
 from streamer.control import Command
 from streamer.errors import CheckFailed
-from streamer.invocation import Invocation
+from streamer.invocation import Invocation, read_by
 from streamer.kafka.connection import Connection
 from streamer.kafka.control import Homes, order
 from streamer.kafka.rights import needed
@@ -32,25 +32,15 @@ ORDERING: Final = "deletes release"  # in the table of rights; all orders need t
 LONGEST_NAME: Final = 100  # letters of who says to have issued a command
 
 
-def duration(_: click.Context, __: click.Parameter, value: str) -> float:
-    """The seconds of an option such as `30s`."""
-    try:
-        return quantities.seconds(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is given, {error}") from error
-
-
 YES = click.option("--yes", is_flag=True, help="Do not ask, even on a terminal.")
 WAIT = click.option(
-    "--wait", "wait_s", default="30s", show_default=True, callback=duration, help="How long to wait for the answer."
+    "--wait",
+    "wait_s",
+    default="30s",
+    show_default=True,
+    callback=read_by(quantities.seconds),
+    help="How long to wait for the answer.",
 )
-
-
-def settings_of(invocation: Invocation) -> Settings:
-    """The configuration, of which neither sources nor keys are needed; the log speaks as it says."""
-    settings = invocation.settings(reader=True)
-    log.setup(settings.log.level, settings.log.format)
-    return settings
 
 
 def connection_for(settings: Settings, doing: str) -> Connection:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import click
 
-from streamer import avro, log
+from streamer import avro
 from streamer.config import Settings
 from streamer.health import Board
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import Invocation, read_by, takes_config
 from streamer.kafka.connection import Connection
 from streamer.kafka.relay.engine import Job, relay
 from streamer.kafka.relay.told import Told
@@ -42,14 +42,9 @@ Examples:
 """
 
 
-def address(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """`host:port`, or nothing."""
-    if value is not None:
-        try:
-            host_and_port(value, SUCH_AS)
-        except ValueError as error:
-            raise click.BadParameter(f"{value!r} is given, {error}") from error
-    return value
+def _address(text: str) -> str:
+    host_and_port(text, SUCH_AS)
+    return text
 
 
 @click.command("relay", short_help="Topics as JSON, for collectors without Avro.", epilog=EXAMPLES)
@@ -64,7 +59,7 @@ def address(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 )
 @click.option(
     "--listen",
-    callback=address,
+    callback=read_by(_address),
     help="Serve /healthz, /readyz and /metrics of the process there, such as 127.0.0.1:9465.",
 )
 @takes_config
@@ -76,8 +71,7 @@ def command(invocation: Invocation, *, form: str, group: str | None, from_beginn
     many as you like: they share the partitions, and reports are relayed once, whatever the formats. The order across
     topics is not kept: epoch and sequence restore it. While Kafka or the registry is away it waits, and says so.
     """
-    settings = invocation.settings(reader=True)
-    log.setup(settings.log.level, settings.log.format)
+    settings = invocation.begin(reader=True)
     asyncio.run(_relay(settings, form, group, listen, from_beginning=from_beginning))
 
 

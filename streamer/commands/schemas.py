@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
+from streamer.checks.subjects import FAILING, compared
 from streamer.config import RegistrySettings, Settings
 from streamer.errors import CheckFailed, Misconfigured
 from streamer.invocation import OUTPUT, Invocation, hands_config_on, takes_config
@@ -24,7 +25,6 @@ from streamer.output.printable import printable
 from streamer.output.table import Column
 from streamer.registry import Registry, schemas_of, subjects_of
 from streamer.wire import avsc
-from streamer.wire.compatibility import FAILING, compared
 
 Rows = list[dict[str, Any]]
 Columns = Mapping[str, Column]  # by the key of the JSON form

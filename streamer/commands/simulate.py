@@ -22,7 +22,7 @@ from streamer.demo.noise import SHARE
 from streamer.demo.shorthand import read_fault, read_set
 from streamer.demo.simulator import Simulator
 from streamer.errors import Misconfigured
-from streamer.invocation import Invocation, takes_config
+from streamer.invocation import Invocation, read_by, takes_config
 from streamer.serving import serve
 from streamer.settings.values import origin
 from streamer.stop import Stop
@@ -57,20 +57,14 @@ def _short(read: Callable[[str], Sequence[AnyFault]]) -> Callable[..., list[AnyF
     return callback
 
 
-def _reached(context: click.Context, option: click.Parameter, url: str | None) -> str | None:
-    """As the configuration that is written takes it."""
-    try:
-        return origin(url) if url else None
-    except ValueError as error:
-        raise click.BadParameter(f"{url!r} is given, {error}", context, option) from error
-
-
 @click.command("simulate", short_help="A local Intersight for trying things.", epilog=EXAMPLES)
 @takes_config
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8180, show_default=True, type=click.IntRange(0, 65535), help="0: a free one.")
 @click.option(
-    "--url", callback=_reached, help="How others reach it, for the written configuration.  [default: http://HOST:PORT]"
+    "--url",
+    callback=read_by(origin),
+    help="How others reach it, for the written configuration.  [default: http://HOST:PORT]",
 )
 @click.option("--tokens", default=100, show_default=True, type=click.IntRange(0), help="Tokens there from the start.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same people and the same chances.")

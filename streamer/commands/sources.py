@@ -18,7 +18,7 @@ from rich.console import Console
 
 from streamer import control
 from streamer.clock import utc_ms
-from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give, settings_of
+from streamer.commands.orders import ORDERING, WAIT, YES, ask, command_of, connection_for, give
 from streamer.config import Settings
 from streamer.errors import CheckFailed, StreamerError
 from streamer.health import SourceHealth
@@ -119,7 +119,7 @@ def forget(invocation: Invocation, *, name: str, yes: bool, wait_s: float) -> No
     configured again it begins a new history (epoch), with a baseline. Refused with exit status 3 while a worker polls
     it; take it out of the configuration and restart the workers first.
     """
-    settings = settings_of(invocation)
+    settings = invocation.begin(reader=True)
     there, states = asyncio.run(_states(settings, ORDERING))
     state = states.get(name)
     if state is None or state.row is None:
@@ -210,7 +210,7 @@ async def _last_reports(
 
 
 def _list(invocation: Invocation, output: str) -> None:
-    rows = asyncio.run(_rows(settings_of(invocation)))
+    rows = asyncio.run(_rows(invocation.begin(reader=True)))
     if output == "json":
         click.echo(json.dumps(rows))
     else:

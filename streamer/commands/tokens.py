@@ -22,16 +22,15 @@ from urllib.parse import quote
 
 import click
 
-from streamer import log
 from streamer.clock import utc_ms
 from streamer.config import Settings, SourceSettings
 from streamer.errors import ApiError, Misconfigured, Rejected, StreamerError
 from streamer.intersight import question
 from streamer.intersight.question import ARGUMENTS, Question
-from streamer.intersight.search import Found
+from streamer.intersight.replies import BAD_REQUEST
+from streamer.intersight.search import Portion
 from streamer.intersight.source import IntersightSource
-from streamer.invocation import Invocation, takes_config
-from streamer.log import say
+from streamer.invocation import Invocation, read_by, takes_config
 from streamer.output.asking import ask, unanswered
 from streamer.output.differences import Answered
 from streamer.output.listing import OUTPUTS, json_line, listing
@@ -41,7 +40,6 @@ from streamer.output.stdout import put, until_nobody_reads
 from streamer.settings import quantities
 from streamer.stop import Stop, Stopped
 
-BAD_REQUEST: Final = 400
 LONGEST: Final = 8192  # bytes of a filter, encoded: common gateways take no longer URL
 API_NAMES: Final = (
     *(argument.name for argument in ARGUMENTS.values()),
@@ -77,31 +75,17 @@ def _text(context: click.Context, option: click.Parameter, given: Sequence[str])
 
 def _times(context: click.Context, option: click.Parameter, given: Sequence[str]) -> Sequence[question.Bound]:
     """What an option asks of a time; each of several must hold."""
-    found: list[question.Bound] = []
-    for text in given:
-        try:
-            found += question.bounds(text)
-        except ValueError as error:
-            raise click.BadParameter(f"{text!r} is given, {error}", context, option) from error
-    return found
+    return [bound for text in given for bound in read_by(question.bounds)(context, option, text) or ()]
 
 
 def _filter(context: click.Context, option: click.Parameter, given: Sequence[str]) -> str | None:
-    try:
-        return next((question.balanced(text) for text in _text(context, option, given)), None)
-    except ValueError as error:
-        raise click.BadParameter(f"{given[0]!r} is given, {error}", context, option) from error
+    return next((read_by(question.balanced)(context, option, text) for text in _text(context, option, given)), None)
 
 
-def _interval(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        seconds = quantities.seconds(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is given, {error}", context, option) from error
+def _interval(text: str) -> float:
+    seconds = quantities.seconds(text)
     if seconds < 1:
-        raise click.BadParameter(f"{value!r} is given, wanted at least 1s", context, option)
+        raise ValueError("wanted at least 1s")
     return seconds
 
 
@@ -137,7 +121,7 @@ def _takes_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=False,
     flag_value="60s",
     metavar="[INTERVAL]",
-    callback=_interval,
+    callback=read_by(_interval),
     help="Ask again every minute, or as often as given, and print what is different.",
 )
 @takes_config
@@ -164,8 +148,7 @@ def command(
         raise click.UsageError("standard output is closed; tokens need somewhere to go")
     if watch_s is not None and (limit is not None or output not in {"table", "ndjson"}):
         raise click.UsageError("--watch goes with --output table or ndjson, and without --limit")
-    settings = invocation.settings()
-    log.setup(settings.log.level, settings.log.format)
+    settings = invocation.begin()
     asked = Question(
         [(name, text) for name in ARGUMENTS if not ARGUMENTS[name].is_time for text in given[name]],
         [(name, bound) for name in ARGUMENTS if ARGUMENTS[name].is_time for bound in given[name]],
@@ -195,8 +178,6 @@ def _opened(chosen: Sequence[SourceSettings], opened: AsyncExitStack) -> list[In
     """The sources, until `opened` is closed."""
     made = []
     for settings in chosen:
-        if not settings.verify_tls:
-            say("tls.unverified", level=log.WARNING, source=settings.name, url=settings.url, hint="anybody may answer")
         made.append(IntersightSource(settings))
         opened.push_async_callback(made[-1].aclose)
     return made
@@ -215,7 +196,7 @@ class _Taker:
         self._totals: dict[str, int] = {}
         self.number = 0
 
-    def take(self, source: str, found: Found) -> bool:
+    def take(self, source: str, found: Portion) -> bool:
         """List these; whether more are wanted."""
         left = None if self._limit is None else self._limit - self.number
         tokens = found.tokens[:left]

@@ -24,7 +24,7 @@ from streamer.clock import utc_ms
 from streamer.commands.follow import instant
 from streamer.config import Settings
 from streamer.errors import CheckFailed
-from streamer.invocation import OUTPUT, Invocation, takes_config
+from streamer.invocation import OUTPUT, Invocation, read_by, takes_config
 from streamer.output.printable import printable
 from streamer.output.progress import Progress, shown
 from streamer.verify.findings import UNKNOWN_MS, Difference, standing
@@ -43,7 +43,9 @@ Examples:
 
 @click.command("verify", short_help="Do topics, state and Intersight say the same?", epilog=EXAMPLES)
 @click.option("--source", "sources", multiple=True, help="Only this source; may be given again.  [default: all]")
-@click.option("--since", callback=instant, help="Only events detected since then: 15m, 7d, 2026-11-25T08:00:00Z.")
+@click.option(
+    "--since", callback=read_by(instant), help="Only events detected since then: 15m, 7d, 2026-11-25T08:00:00Z."
+)
 @OUTPUT
 @takes_config
 def command(invocation: Invocation, *, sources: tuple[str, ...], since: int | None, output: str) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, Final
 
-from streamer import avro
 from streamer.errors import CheckFailed
 from streamer.kafka.connection import Connection
 from streamer.kafka.follow import Followed, follow
@@ -42,13 +41,13 @@ class Audience:
         self.reports: list[Event] = []
         self._connection = connection
         self._names = names
-        self._registry = registry
+        self._decoder = Decoder(registry)
         self._notice = notice
         self._news = asyncio.Event()
 
     async def follow_events(self, stop: Stop) -> None:
         """Until asked to stop."""
-        decode = Decoder(self._registry).event
+        decode = self._decoder.event
         following = follow(self._connection, self._names, decode=decode, from_beginning=True, stop=stop)
         async with aclosing(following):
             async for found in following:
@@ -64,8 +63,7 @@ class Audience:
         async with Subscription(self._connection, topics, start=start, group=None, patience_s=PATIENCE_S) as log:
             while not stop.requested:
                 for record in await log.read():
-                    schema_id, datum = avro.unframe(record.value)
-                    self.reports.append(avro.decode_report(datum, await self._registry.schema(schema_id)))
+                    self.reports.append(await self._decoder.report(record.value))
                     log.wrote(record)
                     self._news.set()
 

@@ -53,11 +53,6 @@ class ApiKey:
         """The same key with the label that its content asks for."""
         return self._pem(PrivateFormat.PKCS8)
 
-    @property
-    def traditional(self) -> str:
-        """PKCS#1 for RSA; for EC a genuine SEC1 key, which `EC PRIVATE KEY` ought to mean."""
-        return self._pem(PrivateFormat.TraditionalOpenSSL)
-
     def _pem(self, form: PrivateFormat) -> str:
         return self.private.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 

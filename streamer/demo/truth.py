@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Row = dict[str, Any]
@@ -37,10 +37,6 @@ class Entry:
     changed: tuple[str, ...]
     before: Row | None
     after: Row | None
-
-    def as_json(self) -> Row:
-        """The entry as one JSON object; the rows in it are the entry's own, not copies."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class Truth:

@@ -24,6 +24,7 @@ from streamer.errors import ApiError, Rejected
 from streamer.intersight.canonical import instant
 from streamer.intersight.client import Client
 from streamer.intersight.lists import Row, among, batches, is_damaged, read_list, short
+from streamer.intersight.replies import FORBIDDEN
 from streamer.tokens import Audit, AuditRecord
 from streamer.wire.jsonform import rfc3339
 
@@ -33,7 +34,6 @@ ASKED: Final = 3  # times, until a refusal is believed
 _TOKENS: Final = "MoType eq 'iam.OAuthToken'"
 _LOGOUTS: Final = "Event eq 'Logout' and MoType eq 'iam.User'"
 _TEXTS: Final = ("Event", "MoType", "Email", "UserIdOrEmail", "SourceIp")
-_FORBIDDEN: Final = 403
 _FAILED: Final = 400  # response codes from here on
 
 
@@ -62,7 +62,7 @@ class AuditReader:
             try:
                 records = await self._records(moids, users, since, until)
             except ApiError as error:
-                if error.status != _FORBIDDEN or not error.code:
+                if error.status != FORBIDDEN or not error.code:
                     raise
             else:
                 self._refused = False

@@ -40,7 +40,7 @@ MOID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
-_ZERO_MS: Final = -62_135_596_800_000  # 0001-01-01T00:00:00Z: how the API writes "no time"
+ZERO_MS: Final = -62_135_596_800_000  # 0001-01-01T00:00:00Z: how the API writes "no time"
 _LAST_MS: Final = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z: the last instant that RFC 3339 can write
 _NOTHING: Final = frozenset({b"null", b'""'})
 
@@ -118,9 +118,9 @@ def instant(text: str) -> int | None:
     if not _TIME.fullmatch(text):
         raise ValueError("no time as RFC 3339 writes it")
     ms = (datetime.fromisoformat(text) - _EPOCH) // _MS  # refuses the 31st of June
-    if not _ZERO_MS <= ms <= _LAST_MS:
+    if not ZERO_MS <= ms <= _LAST_MS:
         raise ValueError("a time before the year 1 or after 9999")
-    return None if ms == _ZERO_MS else ms
+    return None if ms == ZERO_MS else ms
 
 
 class _Unreadable(Exception):

@@ -129,8 +129,8 @@ class Client:
         self,
         path: str,
         query: Sequence[tuple[str, str]],
-        journal: Journal,
         *,
+        journal: Journal | None = None,
         tries: int = TRIES,
         meanwhile: Callable[[], object] | None = None,
     ) -> Reply:
@@ -139,7 +139,7 @@ class Client:
         Args:
             path: such as `iam/OAuthTokens`.
             query: names and values, unencoded.
-            journal: told of every try and every reply.
+            journal: told of every reply, also of those after which it is tried again.
             tries: at most.
             meanwhile: called whenever a request is on its way, maybe never, and counts against the deadline; what it
                 raises calls the request off.
@@ -172,14 +172,18 @@ class Client:
         self.statuses[str(response.status_code)] += 1
 
     async def _try(
-        self, path: str, query: Sequence[tuple[str, str]], journal: Journal, meanwhile: Callable[[], object] | None
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        journal: Journal | None,
+        meanwhile: Callable[[], object] | None,
     ) -> Reply:
         """One try; `Failed` if another may go better, or if there is no reply at all."""
         told = {} if meanwhile is None else {"trace": _once_sent(meanwhile)}
         request = self._http.build_request("GET", self._api + path, params=list(query), extensions=told)
-        journal.requests += 1
         reply = await self._exchange(request)
-        journal.note(reply)
+        if journal is not None:
+            journal.note(reply)
         if reply.status in _AGAIN or httpx.codes.is_server_error(reply.status):
             raise Failed(reply.error(), after=reply.retry_after())
         return reply

@@ -37,11 +37,11 @@ from itertools import pairwise
 from streamer.errors import ApiError, Rejected
 from streamer.intersight.pages import TRIES, Reading
 from streamer.intersight.paging import Disproved, Paging
+from streamer.intersight.replies import BAD_REQUEST
 from streamer.intersight.rows import Page, Unread
 from streamer.tokens import Snapshot
 
 _REFUSED = frozenset({"NotSupported", "NotImplemented"})
-_BAD_REQUEST = 400
 
 
 async def read_by_moid(reading: Reading, paging: Paging, clock: Callable[[], int]) -> Snapshot:
@@ -69,8 +69,8 @@ async def walk(
 
     Raises:
         Disproved: the service cannot be paged so; the pages shown until then are true.
-        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.page`
-            raises.
+        Rejected: `short_page`, `count_mismatch` or `duplicate_moid`, three times in a row; and what `Reading.ask` and
+            `Reading.read` raise.
     """
     pages, trial = _Pages(reading), after is None and paging.wants_proof(clock())
     page = await pages.proven(after, ahead=ahead and not trial)
@@ -97,7 +97,7 @@ async def _tried_out(pages: _Pages, first: Page, size: int, paging: Paging, cloc
 
 
 class _Unproven(Exception):
-    """A page that is none; `fault` says why, and is raised where no further try is left."""
+    """A page that proves nothing; `fault` says why, and is raised when no try is left."""
 
     def __init__(self, fault: Exception) -> None:
         super().__init__(str(fault))
@@ -134,7 +134,7 @@ class _Pages:
         try:
             return await self._reading.ask(top=top, after=after, meanwhile=meanwhile)
         except ApiError as error:
-            if after is not None and (error.status == _BAD_REQUEST or error.code in _REFUSED):
+            if after is not None and (error.status == BAD_REQUEST or error.code in _REFUSED):
                 raise Disproved(f"`Moid gt` is refused: {error}") from error
             raise
 

@@ -17,7 +17,6 @@ import msgspec
 from streamer.errors import Rejected
 from streamer.intersight.canonical import MOID
 from streamer.intersight.client import TRIES, Client
-from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import read_envelope
 
 AT_ONCE: Final = 100  # Moids in one request
@@ -64,12 +63,10 @@ async def read_list(
 
     Raises:
         Rejected: `count_mismatch` (also if there are over 1000), `duplicate_moid`, `row_without_moid`, and what
-            `Client.get`, `Reply.error` and `read_envelope` raise.
+            `Client.get`, `Reply.raise_for_status` and `read_envelope` raise.
     """
     asked = [("$top", str(MOST_ROWS)), *query, ("$inlinecount", "allpages")]
-    reply = await client.get(path, asked, Journal(), tries=tries)
-    if reply.status != OK:
-        raise reply.error()
+    reply = (await client.get(path, asked, tries=tries)).raise_for_status()
     count, raws = read_envelope(reply.body, f"{object_type}.List")
     if count != len(raws):
         raise Rejected("count_mismatch", f"{reply.request} answered with {len(raws)} rows and the Count {count}")

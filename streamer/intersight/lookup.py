@@ -24,7 +24,7 @@ from streamer.errors import Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.named import by_name
 from streamer.intersight.pages import PATH
-from streamer.intersight.replies import NOT_FOUND, OK, Journal, Reply
+from streamer.intersight.replies import NOT_FOUND, OK, Reply
 from streamer.intersight.rows import read_row
 from streamer.tokens import Finding, Gone, Sighting, Unsure
 
@@ -99,7 +99,7 @@ async def _by_moid(client: Client, moids: Iterable[str]) -> Findings:
 async def _finding(client: Client, moid: str) -> Finding:
     """What an answer by Moid proves."""
     try:
-        return _proven(moid, await client.get(f"{PATH}/{moid}", (), Journal(), tries=TRIES))
+        return _proven(moid, await client.get(f"{PATH}/{moid}", (), tries=TRIES))
     except Rejected as rejected:
         return Unsure(moid, f"{rejected.reason}: {rejected}")
 

@@ -22,9 +22,7 @@ from streamer.errors import Rejected
 from streamer.intersight import lists
 from streamer.intersight.client import Client
 from streamer.intersight.pages import PATH
-from streamer.intersight.replies import OK, Journal
 from streamer.intersight.rows import Page, read_page
-from streamer.known import Known
 from streamer.tokens import Finding, Gone, Unsure
 
 TRIES: Final = 2
@@ -69,10 +67,8 @@ async def _by_list(client: Client, batch: Sequence[str], witnesses: Sequence[str
     named = [*witnesses[:1], *batch, *witnesses[1:]]
     query = [("$top", str(len(named))), ("$filter", lists.among("Moid", named)), ("$inlinecount", "allpages")]
     try:
-        reply = await client.get(PATH, query, Journal(), tries=TRIES)
-        if reply.status != OK:
-            raise reply.error()
-        page = read_page(reply.body, Known(), reply.received_at, reply.trace_id)
+        reply = (await client.get(PATH, query, tries=TRIES)).raise_for_status()
+        page = read_page(reply.body, reply.received_at, reply.trace_id)
         _prove(page, named, witnesses)
     except Rejected as rejected:
         return {moid: Unsure(moid, f"{rejected.reason}: {rejected}") for moid in batch}

@@ -37,7 +37,7 @@ async def read_by_offset(reading: Reading) -> Snapshot:
 
     Raises:
         Rejected: `torn`, `short_page`, `count_mismatch` or `duplicate_moid`, the last walk's of three; `wrong_account`;
-            and what `Reading.page` raises.
+            and what `Reading.ask` and `Reading.read` raise.
     """
     for walks_left in reversed(range(TRIES)):
         try:
@@ -66,7 +66,7 @@ async def _walk(reading: Reading) -> list[str]:
     seen: set[str] = set()
     while True:
         overlap = min(len(moids), 1)
-        page = await reading.page(top=top, skip=len(moids) - overlap)
+        page = reading.read(await reading.ask(top=top, skip=len(moids) - overlap))
         _check_number(pages, page, top, overlap)
         _check_moids(pages.number + 1, page, moids, seen)
         pages.take(page, but=overlap)

@@ -12,7 +12,7 @@ from uuid import uuid4
 from streamer.errors import Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.question import all_of
-from streamer.intersight.replies import OK, Journal
+from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Page, Spellings, Unread
 from streamer.known import CHANGED, SAME, Known, Marked
 from streamer.sightings import Sightings
@@ -31,7 +31,6 @@ class Reading:
         known: what is compared with; of a row that says nothing new only the place is kept.
         size: rows to ask for at a time.
         clock: ms UTC.
-        journal: of all its requests.
         spellings: what other bytes of rows mean, added to; None: nothing is remembered from snapshot to snapshot.
         where: conditions of `$filter` that all its rows meet; none for all tokens.
         underway: hears how far it is.
@@ -44,7 +43,6 @@ class Reading:
         *,
         size: int,
         clock: Callable[[], int],
-        journal: Journal,
         spellings: Spellings | None = None,
         where: Sequence[str] = (),
         underway: Underway | None = None,
@@ -54,7 +52,7 @@ class Reading:
         self._client = client
         self._known = known
         self._clock = clock
-        self._journal = journal
+        self._journal = Journal()
         self._spellings = Spellings() if spellings is None else spellings
         self._underway = underway
         self._pages = Pages("keyset", 0, known)
@@ -64,10 +62,6 @@ class Reading:
         self._pages = Pages(paging, self._clock(), self._known)
         return self._pages
 
-    async def page(self, *, top: int, skip: int | None = None, after: str | None = None) -> Page:
-        """What `ask` is answered with, read."""
-        return self.read(await self.ask(top=top, skip=skip, after=after))
-
     async def ask(
         self,
         *,
@@ -76,21 +70,20 @@ class Reading:
         after: str | None = None,
         meanwhile: Callable[[], object] | None = None,
     ) -> Unread:
-        """What comes for a page of at most `top` rows, from the offset `skip` or after the Moid `after`.
+        """The answer for a page of at most `top` rows, from the offset `skip` or after the Moid `after`.
 
-        What is done `meanwhile` is as of `Client.get`.
+        `meanwhile` is as of `Client.get`.
 
         Raises:
-            Rejected: what `Client.get`, `Reply.error` and `Unread` raise.
+            Rejected: what `Client.get`, `Reply.raise_for_status` and `Unread` raise.
         """
         query = [("$top", str(top))]
         query += [] if skip is None else [("$skip", str(skip))]
         conditions = [*self._where, *([] if after is None else [f"Moid gt '{after}'"])]
         query += [("$filter", all_of(conditions))] if conditions else []
         query += [("$orderby", "Moid"), ("$inlinecount", "allpages")]
-        reply = await self._client.get(PATH, query, self._journal, meanwhile=meanwhile)
-        if reply.status != OK:
-            raise reply.error()
+        reply = await self._client.get(PATH, query, journal=self._journal, meanwhile=meanwhile)
+        reply.raise_for_status()
         return Unread(reply.body, reply.received_at, reply.trace_id, self._spellings)
 
     def read(self, answer: Unread) -> Page:
@@ -166,7 +159,6 @@ class Pages:
         return Walk(
             paging=self._paging,
             pages=self.number + (more is not None),
-            requests=journal.requests,
             rows=self.rows + (len(more.moids) if more else 0),
             server_count=more.count if more and self.count is None else self.count,
             server_date=journal.server_date,
@@ -176,11 +168,13 @@ class Pages:
 
     def snapshot(self, journal: Journal, moids_sha256: str) -> Snapshot:
         """The snapshot that complete pages are."""
+        walk = self.walk(journal)
         return Snapshot(
             snapshot_id=str(uuid4()),
             started_at=self._started_at,
             finished_at=self._finished_at,
-            walk=self.walk(journal),
+            walk=walk,
+            clock=walk.clock,
             account_moid=next(iter(self._accounts), None),
             moids_sha256=moids_sha256,
             unchanged=Marked(self._known, self._marks),

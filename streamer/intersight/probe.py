@@ -17,14 +17,12 @@ from typing import Final
 from streamer.errors import ApiError, Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.pages import PATH
-from streamer.intersight.replies import OK, SKEW_MS, Journal, Reply
+from streamer.intersight.replies import FORBIDDEN, OK, SKEW_MS, Journal, Reply
 from streamer.intersight.rows import Page, read_page
-from streamer.known import Known
 
 ROWS: Final = 10  # of the list, as many as a probe of its order needs
 TRIES: Final = 2
 QUOTED: Final = "nobody''s client, it''s not there"
-FORBIDDEN: Final = 403
 
 
 class Probe:
@@ -49,7 +47,7 @@ class Probe:
         """
         try:
             query = [("$top", str(ROWS)), ("$orderby", "Moid"), ("$inlinecount", "allpages")]
-            self._first = await self._client.get(PATH, query, self._journal, tries=TRIES)
+            self._first = await self._client.get(PATH, query, journal=self._journal, tries=TRIES)
         except ApiError as refused:  # by the token endpoint, or busy: somebody answered
             self._refused = refused
             return f"{refused.status} came back"
@@ -87,7 +85,7 @@ class Probe:
         """
         if self._first is None or self._first.status != OK:
             raise self._refused or (self._first.error() if self._first else Rejected("unavailable", "no answer"))
-        self._page = page = read_page(self._first.body, Known(), self._first.received_at, self._first.trace_id)
+        self._page = page = read_page(self._first.body, self._first.received_at, self._first.trace_id)
         if page.count is None:
             raise Rejected("count_mismatch", "the list has no Count although `$inlinecount=allpages` asks for it")
         accounts = sorted({row.token.account_moid for row in page.rows if row.token.account_moid})
@@ -130,16 +128,12 @@ class Probe:
         Raises:
             Rejected: it may not.
         """
-        reply = await self._client.get(path, [("$top", "1")], self._journal, tries=TRIES)
-        if reply.status != OK:
-            raise reply.error()
+        (await self._client.get(path, [("$top", "1")], tries=TRIES)).raise_for_status()
         return f"{path} may be read"
 
     async def _list(self, condition: str | None, top: int) -> tuple[str, ...]:
         """The Moids of the first rows that a filter leaves."""
         query = [("$top", str(top)), ("$orderby", "Moid"), ("$inlinecount", "allpages")]
         query += [] if condition is None else [("$filter", condition)]
-        reply = await self._client.get(PATH, query, self._journal, tries=TRIES)
-        if reply.status != OK:
-            raise reply.error()
-        return read_page(reply.body, Known(), reply.received_at, reply.trace_id).moids
+        reply = (await self._client.get(PATH, query, tries=TRIES)).raise_for_status()
+        return read_page(reply.body, reply.received_at, reply.trace_id).moids

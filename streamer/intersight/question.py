@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streamer.intersight.canonical import instant
+from streamer.intersight.canonical import ZERO_MS, instant
 from streamer.settings import quantities
 from streamer.wire.jsonform import rfc3339
 
@@ -28,7 +28,6 @@ WANTED: Final = (
     "wanted a time such as 2026-11-25T08:00:00Z, a day such as 2026-11-25, now or none, with >, >=, < or <= before it "
     "if need be; or a distance from now such as >-7d or <+1h"
 )
-_ZERO_MS: Final = -62_135_596_800_000  # 0001-01-01T00:00:00Z: how the API writes "no time"
 _DAY_MS: Final = 86_400_000
 _TIME: Final = re.compile(r"\s*(>=|<=|>|<|=|)\s*(\S+)\s*")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -134,7 +133,7 @@ def bounds(text: str) -> tuple[Bound, ...]:
             raise ValueError(WANTED)
         return (Bound(operator, _distance(moment), from_now=True),)
     if moment == "none":
-        return (Bound(operator, _ZERO_MS),)
+        return (Bound(operator, ZERO_MS),)
     return (Bound(operator, _absolute(f"{moment}T00:00:00Z" if _DAY.fullmatch(moment) else moment)),)
 
 
@@ -179,4 +178,4 @@ def _absolute(text: str) -> int:
         ms = instant(text.upper())
     except ValueError as error:
         raise ValueError(f"{WANTED} ({error})") from error
-    return _ZERO_MS if ms is None else ms
+    return ZERO_MS if ms is None else ms

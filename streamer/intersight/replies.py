@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx
 import msgspec
@@ -22,6 +22,8 @@ from streamer.errors import ApiError, Rejected
 from streamer.tokens import ServerClock
 
 OK: Final = 200
+BAD_REQUEST: Final = 400
+FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 SMALL: Final = 64 * 1024  # bytes on the wire; unpacked at gzip's best ratio these are still under 66 MiB
 SKEW_MS: Final = 30_000  # how wrong a clock must be to be named as a suspect
@@ -105,7 +107,7 @@ class Reply:
             return {}
 
     def error(self) -> ApiError:
-        """The error this reply is; whoever asked for something else than this status raises it."""
+        """The error that this reply is."""
         said = {name: _line(value) for name, value in self.said().items()}
         code, message_id = said.get("code"), said.get("messageId")
         trace_id = said.get("traceId") or self.trace_id
@@ -122,6 +124,12 @@ class Reply:
             trace_id=trace_id,
             hint=self._hint(),
         )
+
+    def raise_for_status(self) -> Self:
+        """The same reply, if its status is 200; else its `error` is raised."""
+        if self.status != OK:
+            raise self.error()
+        return self
 
     def _unknown_body(self) -> str:
         kind = _line(self.headers.get("Content-Type")) or "no content type"
@@ -141,9 +149,8 @@ class Reply:
 
 @dataclass(slots=True)
 class Journal:
-    """What the tries of one reading told on the side, in the order they came, also where the reading failed."""
+    """What the replies of one reading told on the side, in the order they came, also where the reading failed."""
 
-    requests: int = 0
     server_date: int | None = None
     clock: ServerClock | None = None
     trace_ids: list[str] = field(default_factory=list)

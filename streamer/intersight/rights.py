@@ -26,6 +26,7 @@ from streamer.errors import ApiError, Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.lists import read_list
 from streamer.intersight.oauth import ClientCredentials
+from streamer.intersight.replies import BAD_REQUEST, FORBIDDEN, NOT_FOUND
 from streamer.tokens import Rights
 
 CLAIMS: Final = ("account_id", "domaingroup_id", "permissions", "region", "role_ids", "roles", "scope")
@@ -33,7 +34,7 @@ AGREE: Final = 3  # answers, before an unusual one is believed
 TRIES: Final = 1  # of each; deletions wait for the next poll, as they do after an answer that is odd
 LONGEST: Final = 4096  # characters; of more than that a digest is remembered
 _QUERY: Final = (("$select", "Moid,Name"),)
-_UNREADABLE: Final = frozenset({400, 403, 404})  # this role, or this appliance, has no such list
+_UNREADABLE: Final = frozenset({BAD_REQUEST, FORBIDDEN, NOT_FOUND})  # this role, or this appliance, has no such list
 _KEY_ID: Final = re.compile(r"([0-9a-f]{24})/[^/]+/[^/]+")  # as Intersight gives them out; another id names no account
 
 

@@ -152,7 +152,7 @@ class Spellings:
 
 
 class Unread:
-    """One answer to the list, of whose rows as much is known as costs next to nothing; they can still be wrong.
+    """One answer to the list before its rows are read: how many there are is known, whether they are right is not.
 
     Args:
         body: the answer, unpacked.
@@ -213,9 +213,9 @@ class Unread:
         return page
 
 
-def read_page(body: bytes, known: Known, arrived_at: int, trace_id: str | None) -> Page:
-    """The rows of one answer to the list, in which nothing is remembered; arguments and errors as of `Unread`."""
-    return Unread(body, arrived_at, trace_id, Spellings()).read(known)
+def read_page(body: bytes, arrived_at: int, trace_id: str | None) -> Page:
+    """One answer to the list, each of its rows decoded; arguments and errors as of `Unread`."""
+    return Unread(body, arrived_at, trace_id, Spellings()).read(Known())
 
 
 def read_envelope(body: bytes, object_type: str) -> tuple[int | None, list[Raw]]:

@@ -24,14 +24,13 @@ from streamer.intersight.keyset import walk
 from streamer.intersight.offset import read_by_offset
 from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
-from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Page
 from streamer.known import Known
 from streamer.tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Portion:
     """Some of the tokens found; `total` is how many there are in all, by the server's own count at the beginning."""
 
     tokens: tuple[Token, ...]
@@ -46,7 +45,7 @@ async def find(
     page_size: int,
     clock: Callable[[], int],
     limit: int | None = None,
-) -> AsyncGenerator[Found, None]:
+) -> AsyncGenerator[Portion, None]:
     """All tokens that meet these conditions, by Moid as a rule; each once.
 
     Args:
@@ -60,9 +59,7 @@ async def find(
     Raises:
         Rejected: what `walk` or `read_by_offset` raise; then there may be more tokens than those handed over.
     """
-    reading = Reading(
-        client, Known(), size=min(page_size, limit or page_size), clock=clock, journal=Journal(), where=where
-    )
+    reading = Reading(client, Known(), size=min(page_size, limit or page_size), clock=clock, where=where)
     shown: set[str] = set()
     total = 0
     if paging.by_keyset(clock()):
@@ -71,7 +68,7 @@ async def find(
                 async for page in pages:
                     total = total or page.count or 0
                     shown.update(page.moids)
-                    yield Found(tuple(row.token for row in page.rows), total)
+                    yield Portion(tuple(row.token for row in page.rows), total)
                     if limit is not None and len(shown) >= limit:
                         return
         except Disproved as why:
@@ -81,7 +78,7 @@ async def find(
     seen = await read_by_offset(reading) or await read_by_offset(reading)
     rest = tuple(row.token for moid, row in seen.rows.items() if moid not in shown)
     if rest:
-        yield Found(rest, max(total, len(seen)))
+        yield Portion(rest, max(total, len(seen)))
 
 
 async def _walked(reading: Reading, paging: Paging, clock: Callable[[], int]) -> AsyncGenerator[Page, None]:

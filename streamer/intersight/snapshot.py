@@ -14,7 +14,6 @@ from streamer.intersight.keyset import read_by_moid
 from streamer.intersight.offset import read_by_offset
 from streamer.intersight.pages import Reading
 from streamer.intersight.paging import Disproved, Paging
-from streamer.intersight.replies import Journal
 from streamer.intersight.rows import Spellings
 from streamer.known import Known
 from streamer.tokens import Snapshot
@@ -52,7 +51,6 @@ async def read_snapshot(
         known,
         size=page_size,
         clock=clock,
-        journal=Journal(),
         spellings=spellings,
         where=where,
         underway=underway,

@@ -24,12 +24,13 @@ from streamer.intersight.oauth import ClientCredentials
 from streamer.intersight.paging import Paging
 from streamer.intersight.rights import RightsReader
 from streamer.intersight.rows import Spellings
-from streamer.intersight.search import Found, find
+from streamer.intersight.search import Portion, find
 from streamer.intersight.servertime import OwnTime, ServerTime
 from streamer.intersight.signing import Signature
 from streamer.intersight.snapshot import read_snapshot
 from streamer.intersight.users import Directory
 from streamer.known import Known, ends_of
+from streamer.log import WARNING, say
 from streamer.renewed import Renewed
 from streamer.sightings import Sightings
 from streamer.tokens import Audit, Finding, Rights, Snapshot, Unsure
@@ -57,6 +58,8 @@ class IntersightSource:
         elapsed: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        if not settings.verify_tls:
+            say("tls.unverified", level=WARNING, source=settings.name, url=settings.url, hint="anybody may answer")
         self.name = settings.name
         self._page_size = settings.page_size
         self._clock = clock
@@ -100,7 +103,7 @@ class IntersightSource:
         """How many values of users and audit records were cut or left out so far."""
         return self._directory.damaged + self._audit.damaged
 
-    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Found, None]:
+    def find(self, where: Sequence[str], *, limit: int | None = None) -> AsyncGenerator[Portion, None]:
         """The tokens that meet these conditions of `$filter`, all of them, as they come.
 
         Args:
@@ -142,7 +145,7 @@ class IntersightSource:
         ends = {*ends_of(seen.unchanged), *Sightings.of(seen.rows).ends()}
         self._witnesses = tuple(sorted({min(ends), max(ends)})) if ends else ()
         told = None if seen.walk.server_date is None else seen.walk.clock
-        return replace(seen, believed=self._server_time.after(told))
+        return replace(seen, clock=self._server_time.after(told))
 
     async def look_up(self, moids: Collection[str]) -> Mapping[str, Finding]:
         """What the API says of each Moid: a sighting, the proof of its absence, or neither; never raises `Rejected`."""

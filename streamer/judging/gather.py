@@ -16,9 +16,9 @@ from streamer.absence import Weighed
 from streamer.diff import Kind
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
-from streamer.judging import lag
-from streamer.judging.judgement import Look, Memory, Policy, poll_of
-from streamer.judging.steps import is_suppressed, last_shown, was_first
+from streamer.judging.judgement import Look, Memory, Policy, is_quiet, poll_of
+from streamer.judging.lag import Distrust
+from streamer.judging.steps import last_shown, was_first
 from streamer.known import Known
 from streamer.log import say
 from streamer.sightings import Sightings
@@ -159,15 +159,12 @@ class Gatherer:
 
     def _users_of(self, known: Known, snapshot: Snapshot, memory: Memory, poll: Poll) -> Iterator[str]:
         """The users of the rows that will give an event: nobody is asked for that of one that gives none."""
-        rows, ghosts = Sightings.of(snapshot.rows), lag.ghosts(known, snapshot, poll)
-        for one in diff.found(known, snapshot, rows):
-            if one.seen is None or one.seen.user_moid is None or one.kind is Kind.RETURNED or one.moid in ghosts:
+        rows = Sightings.of(snapshot.rows)
+        for one in Distrust(known, poll, memory.stale).believed(diff.found(known, snapshot, rows)):
+            if one.seen is None or one.seen.user_moid is None or one.kind is Kind.RETURNED:
                 continue
-            if one.kind is Kind.CREATED:
-                silent = self._policy.silent and one.place is None and was_first(poll, one.seen.create_time)
-            else:
-                silent = self._policy.suppress and is_suppressed(diff.change(known, one, rows.at))
-            if not silent and lag.stale_since(one, known, poll, memory.stale) is None:
+            silent = self._policy.silent and one.place is None and was_first(poll, one.seen.create_time)
+            if not silent and not is_quiet(self._policy, known, one, rows):
                 yield one.seen.user_moid
 
     async def _audit(

@@ -15,10 +15,11 @@ from typing import Final
 from streamer import absence, diff, report
 from streamer.absence import Deleted, Guard, Weighed, Witness
 from streamer.batch import Form
-from streamer.diff import Found, Kind
+from streamer.diff import REFRESH, Found, Kind, change_kinds
 from streamer.errors import Rejected
 from streamer.events import Poll, UserInfo
-from streamer.judging import history, lag, steps
+from streamer.judging import history, steps
+from streamer.judging.lag import Distrust
 from streamer.judging.steps import Step, UserStep
 from streamer.known import Known
 from streamer.report import Report
@@ -158,20 +159,25 @@ def accept(policy: Policy, state: SourceState, look: Look, memory: Memory, *, no
     return replace(judged, steps=history.remembering(judged.steps, state, poll))
 
 
+def is_quiet(policy: Policy, known: Known, one: Found, rows: Sightings) -> bool:
+    """Whether it is a refresh that is not published: an access token was renewed, and nothing else changed."""
+    may_be = policy.suppress and one.kind is Kind.MODIFIED
+    return may_be and change_kinds(diff.change(known, one, rows.at).fields) == REFRESH
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """What differs, sorted out.
 
     Attributes:
-        ghosts, stale: what is not believed, see `lag`.
+        distrust: what is not believed.
         kinds: how many there are of each, of the rest.
         missing: the candidates for deletion.
         returned: the tokens that were absent or deleted, and are there.
         quiet: the refreshes that are not published, each with its meaning.
     """
 
-    ghosts: frozenset[str]
-    stale: dict[str, int] = field(default_factory=dict)
+    distrust: Distrust
     kinds: Counter[Kind] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
     returned: set[str] = field(default_factory=set)
@@ -203,7 +209,7 @@ class _Case:
             hold_id=hold.hold_id if hold else None,
             users=self.look.users,
             owners=self.look.owners,
-            suppress=self.policy.suppress,
+            quiet=seen.quiet.keys(),
             silent=self.policy.silent,
         )
         told = replace(
@@ -212,7 +218,7 @@ class _Case:
             held=len(held),
             hold_id=writing.hold_id,
         )
-        passed_over = seen.stale.keys() | seen.ghosts | (seen.quiet.keys() - seen.returned)
+        passed_over = seen.distrust.stale.keys() | seen.distrust.ghosts | (seen.quiet.keys() - seen.returned)
         changes = (
             diff.change(tokens, one, self.rows.hand_over) for one in self._found() if one.moid not in passed_over
         )
@@ -232,26 +238,16 @@ class _Case:
 
     def _sorted_out(self) -> _Seen:
         """What differs, sorted out and counted; nothing is decoded but what may be a refresh that is not published."""
-        seen = _Seen(ghosts=lag.ghosts(self.tokens, self.snapshot, self.poll))
-        for one in self._found():
-            since = lag.stale_since(one, self.tokens, self.poll, self.memory.stale)
-            if since is not None:
-                seen.stale[one.moid] = since
-                continue
-            if one.moid in seen.ghosts:
-                continue
+        seen = _Seen(Distrust(self.tokens, self.poll, self.memory.stale))
+        for one in seen.distrust.believed(self._found()):
             seen.kinds[one.kind] += 1
             if one.kind is Kind.MISSING:
                 seen.missing.append(one.moid)
             elif one.place is not None and self.tokens.status(one.place) is not Status.LIVE:
                 seen.returned.add(one.moid)
-            if one.seen and self._is_quiet(one):
+            if one.seen and is_quiet(self.policy, self.tokens, one, self.rows):
                 seen.quiet[one.moid] = one.seen.meaning
         return seen
-
-    def _is_quiet(self, one: Found) -> bool:
-        may_be = self.policy.suppress and one.kind is Kind.MODIFIED
-        return may_be and steps.is_suppressed(diff.change(self.tokens, one, self.rows.at))
 
     def _verdicts(self, missing: list[str]) -> dict[str, Deleted]:
         """The deletions that are believed."""
@@ -287,7 +283,7 @@ class _Case:
             looked_up=self.look.trace_ids,
         )
         suppressed = sum(self.memory.suppressed.get(moid) != meaning for moid, meaning in seen.quiet.items())
-        stale = len(seen.stale) + len(seen.ghosts)
+        stale = len(seen.distrust.stale) + len(seen.distrust.ghosts)
         published = seen.kinds[Kind.CREATED] + seen.kinds[Kind.MODIFIED] - len(seen.quiet)
         return replace(
             told,
@@ -322,4 +318,4 @@ class _Case:
         findings = self.look.findings
         proven = {m: f for m in seen.missing if m not in verdicts and isinstance(f := findings.get(m), Gone)}
         waited = {moid: self.memory.waited.get(moid, 0) + 1 for moid in proven}
-        return Memory(suppressed=seen.quiet, stale=seen.stale, proven=proven, waited=waited)
+        return Memory(suppressed=seen.quiet, stale=seen.distrust.stale, proven=proven, waited=waited)

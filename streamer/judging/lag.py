@@ -8,50 +8,59 @@ is believed at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from streamer.diff import Found, Kind
 from streamer.events import Poll
 from streamer.known import Known
 from streamer.state import TokenRow
-from streamer.tokens import Sighting, Snapshot
 
 Since = Mapping[str, int]
 
 
-def stale_since(one: Found, known: Known, poll: Poll, before: Since) -> int | None:
-    """The start of the first snapshot in a row that showed the token older than we know it; None: it is believed.
-
-    Once that is longer ago than the lag, a row is believed: no replica is so far behind.
+class Distrust:
+    """What of one snapshot is not believed.
 
     Args:
-        one: what differs.
-        known: from this.
+        known: what the snapshot was compared with.
         poll: its start and the lag.
-        before: by Moid, what this gave for the accepted snapshot before.
+        before: `stale` of the accepted snapshot before.
+
+    Attributes:
+        stale: by Moid of a token that is shown older than we know it, the start of the first snapshot in a row that
+            did so. Once that is longer ago than the lag, it is believed: no replica is so far behind.
+        ghosts: the Moids that are shown although their deletion was proven less than the lag before.
     """
-    if one.kind is not Kind.MODIFIED or one.seen is None or one.place is None:
-        return None  # what means the same has the same ModTime
-    if not _is_before(one.seen.mod_time, known.mod_time(one.place)):
-        return None
-    since = before.get(one.moid, poll.started_at)
-    return since if poll.started_at - since <= poll.replica_lag_ms else None
+
+    def __init__(self, known: Known, poll: Poll, before: Since) -> None:
+        self.stale: dict[str, int] = {}
+        self.ghosts: set[str] = set()
+        self._known = known
+        self._poll = poll
+        self._before = before
+
+    def believed(self, found: Iterable[Found]) -> Iterator[Found]:
+        """Of what differs, what is believed; the rest is noted as it comes."""
+        for one in found:
+            if one.kind is Kind.MODIFIED and (since := self._stale_since(one)) is not None:
+                self.stale[one.moid] = since
+            elif one.kind is Kind.CREATED and self._is_ghost(one):
+                self.ghosts.add(one.moid)
+            else:
+                yield one
+
+    def _stale_since(self, one: Found) -> int | None:
+        if one.seen is None or one.place is None or not is_before(one.seen.mod_time, self._known.mod_time(one.place)):
+            return None
+        since = self._before.get(one.moid, self._poll.started_at)
+        return since if self._poll.started_at - since <= self._poll.replica_lag_ms else None
+
+    def _is_ghost(self, one: Found) -> bool:
+        return one.place is not None and may_be_a_ghost(self._known.row(one.place), self._poll, self._poll.started_at)
 
 
-def ghosts(tokens: Mapping[str, TokenRow], snapshot: Snapshot, poll: Poll) -> frozenset[str]:
-    """The Moids that are shown although their deletion was proven less than the lag before this snapshot began."""
-    deleted = Known.of(tokens).deleted() if snapshot.rows else {}
-    return frozenset(
-        moid for moid, row in deleted.items() if may_be_a_ghost(row, poll, poll.started_at) and moid in snapshot.rows
-    )
-
-
-def is_older(seen: Sighting, row: TokenRow | None) -> bool:
-    """Whether a row shows an earlier state of a token than the one we know."""
-    return row is not None and row.known and _is_before(seen.token.mod_time, row.mod_time)
-
-
-def _is_before(one: int | None, other: int | None) -> bool:
+def is_before(one: int | None, other: int | None) -> bool:
+    """Whether one ModTime is earlier than another; not if either is not known."""
     return one is not None and other is not None and one < other
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from streamer import events
 from streamer.absence import Deleted
-from streamer.diff import ABSENT, REFRESH, Change, Kind, change_kinds
+from streamer.diff import ABSENT, Change, Kind, change_kinds
 from streamer.events import Derived, Event, Poll, UserInfo
 from streamer.frozen import Frozen, replace
 from streamer.judging import lag
@@ -48,11 +48,6 @@ class Step(Frozen, frozen=True):
     user: UserStep | None = None
 
 
-def is_suppressed(change: Change) -> bool:
-    """Whether it is a refresh event: an application renewed its access token, and nothing else changed."""
-    return change.kind is Kind.MODIFIED and change_kinds(change.fields) == REFRESH
-
-
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How changes are written.
@@ -63,7 +58,7 @@ class Writing:
             stood in a hold that was discarded, for nothing but time: then its row names no hold.
         users: those that were resolved, by Moid.
         owners: by the Moid of a token that is gone, that of its user.
-        suppress: refresh events are not published, and leave the state as it is.
+        quiet: the refreshes that are not published, by Moid; they leave the state as it is.
         silent: tokens that were there at the first look are not published, the state is written all the same.
     """
 
@@ -72,7 +67,7 @@ class Writing:
     hold_id: str | None = None
     users: Mapping[str, UserInfo] = field(default_factory=dict)
     owners: Mapping[str, str] = field(default_factory=dict)
-    suppress: bool = False
+    quiet: Container[str] = frozenset()
     silent: bool = False
 
 
@@ -92,7 +87,7 @@ def steps(poll: Poll, changes: Iterable[Change], writing: Writing) -> Iterator[S
             yield _silenced(step) if silent else _of_user(step, writing)
         elif change.kind is Kind.MISSING:
             yield from _missing(poll, change.moid, row, writing)
-        elif change.kind is Kind.MODIFIED and not (writing.suppress and is_suppressed(change)):
+        elif change.kind is Kind.MODIFIED and change.moid not in writing.quiet:
             yield _of_user(_modified(poll, row, change), writing)
         elif row.status in ABSENT:
             yield Step(change.moid, _present(poll, row))
@@ -158,7 +153,8 @@ def _last_gone(poll: Poll, row: TokenRow) -> int:
 
 def _last_shown_newer(poll: Poll, row: TokenRow, seen: Sighting) -> int:
     """As `last_shown`; an older row is believed because every snapshot showed it for a time: none of them counts."""
-    return row.seen_at if row.absent_since is None and lag.is_older(seen, row) else last_shown(poll, row)
+    is_old = row.absent_since is None and lag.is_before(seen.token.mod_time, row.mod_time)
+    return row.seen_at if is_old else last_shown(poll, row)
 
 
 def _seen(change: Change) -> Sighting:

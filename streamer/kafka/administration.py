@@ -40,7 +40,7 @@ PASSING: Final = frozenset({7, 41})  # timed out, not the controller: the next t
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Topic:
     """A topic as it stands; `settings` holds effective values, None if this user may not read them."""
 
     partitions: int
@@ -71,6 +71,15 @@ async def missing(admin: AIOKafkaAdminClient, names: Iterable[str]) -> frozenset
     return _absent(await _topics(admin, names))
 
 
+async def demand(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    """Raise `Unready` unless all of these topics exist, which are the service's to make."""
+    if lacking := await missing(admin, names):
+        raise Unready(
+            f"these topics do not exist: {', '.join(sorted(lacking))}",
+            hint="check kafka.topic_prefix; `streamer run` makes the topics when it first starts",
+        )
+
+
 async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry: bool = False) -> None:
     """Create topics; one that another worker just created is as good. With `dry` Kafka only says whether it would.
 
@@ -89,13 +98,13 @@ async def create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic], *, dry:
     _check_created({topic: (code, said) for topic, code, said in reply.topic_errors if code not in (OK, EXISTS)})
 
 
-async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Found]:
+async def described(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, Topic]:
     """Topics with their effective settings; waits for those that were just created and do not show everywhere yet."""
     while _absent(topics := await _topics(admin, names)):  # noqa: ASYNC110 - Kafka has no call that waits
         await asyncio.sleep(LOOK_AGAIN_S)
     values = await _effective(admin, names)
     return {
-        name: Found(
+        name: Topic(
             partitions=len(topics[name]["partitions"]),
             replicas=min(len(partition["replicas"]) for partition in topics[name]["partitions"]),
             settings=values.get(name),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -57,7 +57,7 @@ async def homes(connection: Connection, names: Names, *, ordering: bool = True) 
     """
     topics = (names.state, names.control) if ordering else (names.state,)
     async with administration.asking(connection, "look for the state", LIMIT_S) as admin:
-        _check(await administration.missing(admin, topics))
+        await administration.demand(admin, topics)
         found = await administration.described(admin, topics)
     return Homes(*(found[topic].partitions for topic in topics))
 
@@ -153,11 +153,3 @@ def _told(command: Command, value: bytes | None) -> Answer | None:
         return Answer(command.command_id, DONE, FORGOTTEN) if command.action == FORGET else None
     answer = SourceRow.from_bytes(value).answer
     return answer if answer and answer.command_id == command.command_id else None
-
-
-def _check(missing: Iterable[str]) -> None:
-    if missing:
-        raise Unready(
-            f"these topics do not exist: {', '.join(sorted(missing))}",
-            hint="check kafka.topic_prefix; `streamer run` makes the topics when it first starts",
-        )

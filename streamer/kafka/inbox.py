@@ -37,7 +37,7 @@ QUIET_S: Final = 10.0  # after a failure
 FETCH_MS: Final = 20  # the last reply may hold nothing for us to return, such as the end of a transaction
 LINGER_MS: Final = 100  # how long a broker keeps a fetch that finds nothing, and the next question behind it
 
-Found = tuple[tuple[int, bytes], ...]
+Records = tuple[tuple[int, bytes], ...]  # the offset and the value of each
 
 
 class Inbox:
@@ -62,7 +62,7 @@ class Inbox:
         self._failed: StreamerError | None = None
         self._quiet_until = 0.0
 
-    async def commands(self, source: str, after: int | None) -> Found:
+    async def commands(self, source: str, after: int | None) -> Records:
         """Offset and value of every committed record with the key of this source, in the order of the log.
 
         Args:
@@ -93,7 +93,7 @@ class Inbox:
         async with self._lock:
             await self._drop()
 
-    async def _read(self, source: str, after: int | None) -> Found:
+    async def _read(self, source: str, after: int | None) -> Records:
         first = max(after or 0, self._nothing_before.get(source, 0))
         consumer = self._consumer
         if consumer is None:
@@ -111,7 +111,7 @@ class Inbox:
             self._nothing_before[source] = end
         return found
 
-    async def _read_to(self, consumer: AIOKafkaConsumer, end: int, key: bytes) -> Found:
+    async def _read_to(self, consumer: AIOKafkaConsumer, end: int, key: bytes) -> Records:
         """The position also moves past what is not shown, such as aborted records."""
         found: list[tuple[int, bytes]] = []
         while await consumer.position(self._at) < end:

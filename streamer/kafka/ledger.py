@@ -22,7 +22,7 @@ from streamer.batch import SNAPSHOTS, STATE, Batch, Record
 from streamer.errors import Doubt, Fenced
 from streamer.kafka.connection import Connection
 from streamer.kafka.fences import Fences
-from streamer.kafka.inbox import Found, Inbox
+from streamer.kafka.inbox import Inbox, Records
 from streamer.kafka.reports import Reports
 from streamer.kafka.restore import Restored, restore
 from streamer.kafka.topics import Layout, Names, partition_of
@@ -49,19 +49,6 @@ class Ownership(Protocol):
         """Somebody else opened a writer there."""
 
 
-class Unshared:
-    """Nobody else is given these partitions."""
-
-    def check(self) -> None:
-        """They are ours."""
-
-    def make_sure(self) -> None:
-        """They are ours."""
-
-    def disputed(self) -> None:
-        """They stay ours; `Fences` counts."""
-
-
 class Ledger:
     """The partitions of `P.state` that hold the given sources.
 
@@ -85,7 +72,7 @@ class Ledger:
         *,
         compression: str,
         timeout_s: float,
-        ownership: Ownership | None = None,
+        ownership: Ownership,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._connection = connection
@@ -150,7 +137,7 @@ class Ledger:
         )
         await self._shards[home].commit(source, records, own or b"")
 
-    async def commands(self, source: str, after: int | None) -> Found:
+    async def commands(self, source: str, after: int | None) -> Records:
         """The control commands for a source from offset `after` to the present end; see `Inbox.commands`.
 
         A control topic with fewer partitions than the state, which `ensure` warns of, has none for some sources.
@@ -208,14 +195,14 @@ class Shard:
         read: Callable[[], Awaitable[dict[str, Restored]]],
         *,
         name: str,
-        ownership: Ownership | None = None,
+        ownership: Ownership,
         sleep: Sleep = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._writer = writer
         self._read = read
         self._name = name
-        self._ownership = ownership or Unshared()
+        self._ownership = ownership
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()

@@ -147,8 +147,7 @@ async def _asked(client: AIOKafkaClient, transactional_id: str) -> End | None:
 
 # DescribeTransactions, which aiokafka 0.14 does not have...
 
-
-_TOPIC = (("topic", CompactString()), ("partitions", CompactArray(Int32)), ("tags", TaggedFields))
+_TOPIC: Final = (("topic", CompactString()), ("partitions", CompactArray(Int32)), ("tags", TaggedFields))
 
 
 class _Described(Response):  # type: ignore[misc]  # untyped there
@@ -166,12 +165,7 @@ class _Described(Response):  # type: ignore[misc]  # untyped there
                 ("started_at", Int64),
                 ("producer_id", Int64),
                 ("producer_epoch", Int16),
-                (
-                    "topics",
-                    CompactArray(
-                        ("topic", CompactString()), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
-                    ),
-                ),
+                ("topics", CompactArray(*_TOPIC)),
                 ("tags", TaggedFields),
             ),
         ),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
-from streamer.errors import Unready
 from streamer.kafka import administration
 from streamer.kafka.closing import close, heeding
 from streamer.kafka.connection import Connection
@@ -52,11 +51,6 @@ async def _check(connection: Connection, topics: Sequence[str]) -> None:
     admin = connection.admin()
     try:
         await admin.start()
-        missing = await administration.missing(admin, topics)
+        await administration.demand(admin, topics)
     finally:
         await heeding(admin.close())
-    if missing:
-        raise Unready(
-            f"these topics do not exist: {', '.join(sorted(missing))}",
-            hint="check kafka.topic_prefix; `streamer run` makes the topics when it first starts",
-        )

@@ -28,7 +28,7 @@ from aiokafka.partitioner import murmur2
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import administration, rights
-from streamer.kafka.administration import Found
+from streamer.kafka.administration import Topic
 from streamer.kafka.connection import EMBEDDED_PARTITIONS, Connection
 from streamer.kafka.rights import Denied
 
@@ -69,17 +69,6 @@ class Names:
     def of(self, suffix: str) -> str:
         """The topic `prefix.suffix`."""
         return f"{self.prefix}.{suffix}"
-
-    def suffix(self, topic: str) -> str:
-        """What stands behind the prefix and its dot.
-
-        Raises:
-            ValueError: a topic of another prefix.
-        """
-        head = f"{self.prefix}."
-        if not topic.startswith(head):
-            raise ValueError(f"{topic} is no topic of {self.prefix}")
-        return topic[len(head) :]
 
     @property
     def created(self) -> str:
@@ -166,7 +155,7 @@ async def ensure(connection: Connection, settings: KafkaSettings) -> Layout:
 
 async def survey(
     connection: Connection, settings: KafkaSettings, *, dry: bool
-) -> tuple[dict[str, Found], tuple[str, ...]]:
+) -> tuple[dict[str, Topic], tuple[str, ...]]:
     """The topics as they stand once those that were missing are made, and what is odd; raises as `ensure` does.
 
     With `dry` nothing is made: Kafka is only asked whether it would, and what is missing is not among them.
@@ -284,7 +273,7 @@ async def _complete(
 # The comparison...
 
 
-def _refuse(connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Found]) -> None:
+def _refuse(connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Topic]) -> None:
     """What cannot work; topics that are not found are none of its business."""
     counts = {topic: found[topic].partitions for topic in _events(names, settings) if topic in found}
     if len(set(counts.values())) > 1:
@@ -312,7 +301,7 @@ def _refuse(connection: Connection, names: Names, settings: KafkaSettings, found
 
 
 def _oddities(
-    connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Found]
+    connection: Connection, names: Names, settings: KafkaSettings, found: Mapping[str, Topic]
 ) -> Iterable[str]:
     """What works, but not as configured."""
     wanted_of = _partitions(names, settings)
@@ -325,7 +314,7 @@ def _oddities(
         yield from differences(connection, topic, there, _settings(names, settings, topic, there.replicas))
 
 
-def differences(connection: Connection, topic: str, there: Found, wanted: Mapping[str, str]) -> Iterable[str]:
+def differences(connection: Connection, topic: str, there: Topic, wanted: Mapping[str, str]) -> Iterable[str]:
     """Where a topic's settings are not as wanted, a sentence each."""
     if there.settings is None:
         lacking = connection.lacks(f"compare topic {topic}", Denied(rights.CONFIGS, rights.TOPIC, [topic]))

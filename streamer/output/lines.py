@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
-from streamer import avro
 from streamer.output.printable import printable
+from streamer.tokens import INSTANTS
+from streamer.wire.jsonform import rfc3339
 
 Event = Mapping[str, Any]
 
 LONGEST: Final = 60  # letters of one value; a client's name may be 32 KiB
-_INSTANTS: Final = {"last_login_time", "access_expiration_time", "expiration_time", "create_time", "mod_time"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def of(event: Event) -> Line:
     """The line of an event."""
     token = event["after"] or event["before"] or {}
     return Line(
-        time=avro.rfc3339(event["event_time"]),
+        time=rfc3339(event["event_time"]),
         type=printable(event["event_type"]),
         source=printable(event["source"]),
         client=short(token.get("client_name") or token.get("client_id") or f"token {event['moid']}"),
@@ -59,7 +59,7 @@ def plain(line: Line) -> str:
 
 def moment(ms: int) -> str:
     """A time as a person reads it in a column: UTC, to the second."""
-    return f"{avro.rfc3339(ms)[:19].replace('T', ' ')}Z"
+    return f"{rfc3339(ms)[:19].replace('T', ' ')}Z"
 
 
 def short(text: str) -> str:
@@ -122,8 +122,8 @@ def _step(name: str, before: Any, after: Any) -> str:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "none"
-    if name in _INSTANTS:
-        return avro.rfc3339(value)
+    if name in INSTANTS:
+        return rfc3339(value)
     if isinstance(value, Mapping):  # a tag
         return short(f"{value['key']}={value['value'] or ''}")
     return short(str(value))

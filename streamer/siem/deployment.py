@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from streamer import avro
 from streamer.config import KafkaSettings, RegistrySettings, Settings
 from streamer.errors import Misconfigured
 from streamer.kafka.topics import EVENTS, Names
@@ -89,6 +90,7 @@ FORMS: Final = {
     "ocsf": Form("time", "metadata.uid", time_is_text=False),
 }
 REPORT: Final = Form("finished_at", "snapshot_id")
+SCHEMAS: Final = {"events": avro.EVENT, "snapshots": avro.REPORT}  # by what a topic holds
 
 
 @dataclass(frozen=True, slots=True)

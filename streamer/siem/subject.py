@@ -15,7 +15,6 @@ reads the same here as in `--output ndjson`.
 from __future__ import annotations
 
 import ipaddress
-import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -23,6 +22,7 @@ from typing import Any, Final
 from streamer import avro
 from streamer.events import network
 from streamer.wire import jsonform
+from streamer.wire.avsc import schema_json
 
 Event = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ SERVICE: Final = "intersight-token-streamer"
 FLAGS: Final = ("new_client_for_user", "login_network_changed", "outlived_expiry")  # of `derived`
 INFORMATIONAL, LOW = 1, 2  # severities
 
-_FORM: Final = jsonform.compiled(json.loads(avro.schema_text(avro.EVENT)))
+_FORM: Final = jsonform.compiled(schema_json(avro.EVENT))
 
 
 def shown(event: Event) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Final
 from streamer.health import Board
 from streamer.status.markup import Html
 from streamer.status.page import View
+from streamer.stop import Stop
 
 EVERY_S: Final = 2.0
 AGAIN_MS: Final = 1000  # after which a page that lost us asks again
@@ -49,7 +50,7 @@ class Live:
     def __init__(self, board: Board, clock: Callable[[], int]) -> None:
         self._board = board
         self._clock = clock
-        self._over = asyncio.Event()
+        self._over = Stop()
         self._shown: Shown | None = None
         self._until = 0.0
         self._rendering = asyncio.Lock()
@@ -62,7 +63,7 @@ class Live:
 
     def end(self) -> None:
         """Let everybody go: the service stops."""
-        self._over.set()
+        self._over.request()
 
     async def stream(self) -> AsyncGenerator[str]:
         """For one who looks: everything at first, then what changes."""
@@ -70,7 +71,7 @@ class Live:
         before, quiet = None, 0
         try:
             yield f"retry: {AGAIN_MS}\n\n"
-            while not self._over.is_set():
+            while not self._over.requested:
                 now = await self._current()
                 told, before = now.since(before), now
                 quiet = 0 if told else quiet + 1
@@ -78,7 +79,7 @@ class Live:
                     yield f"data: {told}\n\n"
                 elif quiet % BEAT == 0:
                     yield ":\n\n"
-                await self._pause()
+                await self._over.sleep(EVERY_S)
         finally:
             self._looking -= 1
 
@@ -94,13 +95,6 @@ class Live:
                     await asyncio.sleep(0)
                 self._shown, self._until = Shown(now, view.title(), view.pieces(), rows), moment + EVERY_S / 2
             return self._shown
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(EVERY_S):
-                await self._over.wait()
-        except TimeoutError:
-            pass
 
 
 def _differing(now: dict[str, Html], before: dict[str, Html]) -> dict[str, Html]:

@@ -23,6 +23,7 @@ from typing import Final
 
 from streamer import __version__
 from streamer.health import Board, SourceHealth
+from streamer.state import Hold
 from streamer.status import chart
 from streamer.status.markup import Html, many, tag, void
 from streamer.status.recent import Happened, Refused
@@ -148,7 +149,7 @@ class View:
 
     def _reasons(self) -> str:
         now, all_ = self._now, self._sources
-        holding, silent = sum(one.held > 0 for one in all_), sum(one.stale(now) for one in all_)
+        holding, silent = sum(one.hold is not None for one in all_), sum(one.stale(now) for one in all_)
         refused = sum(one.last_verdict == "rejected" and one.healthy(now) for one in all_)
         told = [
             f"{number(holding)} holding deletions" if holding else "",
@@ -174,32 +175,24 @@ class View:
     # What to do...
 
     def _holds(self) -> Html:
-        holding = [one for one in self._sources if one.held]
-        return many(tag("h2", "Held deletions"), *map(self._hold, holding)) if holding else Html()
+        cards = [self._hold(one.source, one.hold) for one in self._sources if one.hold]
+        return many(tag("h2", "Held deletions"), *cards) if cards else Html()
 
-    def _hold(self, one: SourceHealth) -> Html:
-        hold, name = one.hold, shlex.quote(one.source)
-        told = (
-            None
-            if hold is None
-            else tag("p", WHY.get(hold.reason, hold.reason), ", ", since(hold.since, self._ages), " ago.")
-        )
-        released = hold.released_at if hold else None
-        if released is not None:
-            return self._card(
-                one, told, tag("p", "Released ", since(released, self._ages), " ago; each is being verified.")
-            )
-        which = f"--hold {one.hold_id}"
-        return self._card(
-            one,
-            told,
-            _command("See them", f"streamer deletes list --source {name}"),
-            _command("They are meant: publish them", f"streamer deletes release {which} --expect {one.held}"),
+    def _hold(self, source: str, hold: Hold) -> Html:
+        which = f"--hold {hold.hold_id}"
+        todo = [
+            _command("See them", f"streamer deletes list --source {shlex.quote(source)}"),
+            _command("They are meant: publish them", f"streamer deletes release {which} --expect {hold.count}"),
             _command("They are not: keep the tokens", f"streamer deletes discard {which}"),
+        ]
+        if hold.released_at is not None:
+            todo = [tag("p", "Released ", since(hold.released_at, self._ages), " ago; each is being verified.")]
+        return tag(
+            "article",
+            tag("h3", tag("b", source), " holds ", plural(hold.count, "deletion")),
+            tag("p", WHY.get(hold.reason, hold.reason), ", ", since(hold.since, self._ages), " ago."),
+            *todo,
         )
-
-    def _card(self, one: SourceHealth, *inside: Html | None) -> Html:
-        return tag("article", tag("h3", tag("b", one.source), " holds ", plural(one.held, "deletion")), *inside)
 
     # Each source...
 

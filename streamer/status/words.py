@@ -21,9 +21,9 @@ def number(value: int | None) -> str:
     return "\N{EN DASH}" if value is None else f"{value:,}"
 
 
-def plural(count: int, one: str, more: str | None = None) -> str:
+def plural(count: int, one: str) -> str:
     """`1 source`, `2 sources`."""
-    return f"{number(count)} {one if count == 1 else more or one + 's'}"
+    return f"{number(count)} {one}{'s' * (count != 1)}"
 
 
 def since(at: int | None, now: int | None) -> Html | None:

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamer.tokens import TOKEN_FIELDS, Token
+from streamer.tokens import INSTANTS, TOKEN_FIELDS, Token
 from streamer.wire.jsonform import rfc3339
 
 TOPICS: Final = "topics"
 STATE: Final = "state"
 API: Final = "Intersight"
 UNKNOWN_MS: Final = 180_000  # the patience for a source that is not configured here: that of the defaults
-INSTANTS: Final = frozenset({"last_login_time", "access_expiration_time", "expiration_time", "create_time", "mod_time"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from streamer import avro
-from streamer.state import SourceState
+from streamer.state import NEVER, SourceState
 from streamer.verify.findings import TOPICS, Difference, Told, fields
 
 EVENTS: Final = "events"
 REPORTS: Final = "reports"
-NEVER: Final = -(2**63)
 
 History = tuple[str, str]  # source, epoch
 Lane = tuple[str, int]  # topic, partition

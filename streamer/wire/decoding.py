@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 
 from streamer import avro
 from streamer.errors import Misconfigured, StreamerError
+from streamer.wire.avsc import schema_json
 
 _CONFLUENT: Final = 0x00
 _JSON: Final = ord("{")
@@ -41,7 +42,7 @@ def _records(schema: Any) -> Iterator[tuple[str, Any]]:
             yield from _records(inner)
 
 
-_SCHEMAS: Final = {name: json.loads(avro.schema_text(name)) for name in (avro.EVENT, avro.REPORT)}
+_SCHEMAS: Final = {name: schema_json(name) for name in (avro.EVENT, avro.REPORT)}
 _RECORDS: Final = dict(record for schema in _SCHEMAS.values() for record in _records(schema))
 _OF_DATUM: Final = {avro.EVENT: avro.decode_event, avro.REPORT: avro.decode_report}
 _CALLED: Final = {avro.EVENT: "event", avro.REPORT: "report"}

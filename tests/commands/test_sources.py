@@ -20,7 +20,6 @@ from tests.installation import ACCEPTED, Around, Installation, health, installed
 from tests.services.kafka import Given
 from tests.services.reader import read_all
 
-PARTITIONS = 2
 OTHERS = {
     "in its partition": next(
         n for n in map("lab{}".format, range(99)) if partition_of(n.encode(), 2) == partition_of(b"prod", 2)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from streamer.avro import Values
-from streamer.batch import Batch, Form, fold
+from streamer.batch import Batch, Form
 from streamer.config import ApiKey, SourceSettings
 from streamer.cycle import Cycle
 from streamer.demo.credentials import Credentials
@@ -21,6 +21,7 @@ from streamer.intersight.source import IntersightSource
 from streamer.judging.judgement import Policy
 from streamer.serving import serve
 from streamer.state import SourceState
+from tests.builders import fold
 from tests.demo.stage import Clock
 
 SOURCE: Final = "demo"

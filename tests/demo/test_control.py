@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -43,7 +44,7 @@ async def test_the_ledger_can_be_read_on(credentials: Credentials, clock: Clock)
     assert [entry["number"] for entry in entries] == list(range(1, len(simulator.world.truth) + 1))
     assert rest == lines[18:]
     assert {row["Moid"]: row for row in tokens["tokens"]} == {m: row for m, row in replayed.items() if row}
-    assert entries[0] == {**simulator.world.truth.entries[0].as_json(), "changed": []}
+    assert entries[0] == {**asdict(simulator.world.truth.entries[0]), "changed": []}
 
 
 async def test_the_tokens_of_a_moment(credentials: Credentials, clock: Clock) -> None:

@@ -25,7 +25,7 @@ def test_the_pems_are_those_of_intersight(credentials: Credentials) -> None:
     assert mislabelled.startswith("-----BEGIN EC PRIVATE KEY-----\n")
     with pytest.raises(ValueError, match=r"Could not deserialize key data|ASN.1"):
         load_pem_private_key(mislabelled.encode(), None)
-    for pem in (mislabelled.replace("EC PRIVATE", "PRIVATE"), credentials.ec.pkcs8, credentials.ec.traditional):
+    for pem in (mislabelled.replace("EC PRIVATE", "PRIVATE"), credentials.ec.pkcs8):
         key = load_pem_private_key(pem.encode(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         assert key.private_numbers() == credentials.ec.private.private_numbers()

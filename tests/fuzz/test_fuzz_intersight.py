@@ -21,7 +21,6 @@ from streamer.intersight.replies import Failed, Journal, Reply
 from streamer.intersight.rows import read_page, read_row
 from streamer.intersight.signing import load_key
 from streamer.intersight.users import Directory
-from streamer.known import Known
 from tests.fuzz.spoiling import JSON, documents, spoilt, tries
 from tests.intersight.stage import GOLDEN, NOW, answering, client_of, http, listed, row, wire
 from tests.intersight.test_canonical import FULL
@@ -58,7 +57,7 @@ PEMS = tuple((GOLDEN / f"{version}.pem").read_bytes() for version in ("v2", "v3"
 def test_a_page(body: bytes) -> None:
     """A page is rows or `Rejected`; every row's bytes can be read back."""
     with suppress(Rejected):
-        for seen in read_page(body, Known(), NOW, "trace").rows:
+        for seen in read_page(body, NOW, "trace").rows:
             assert avro.decode_token(seen.datum) == seen.token
     with suppress(Rejected):
         read_row(body, NOW, None)
@@ -70,7 +69,7 @@ def test_a_page_of_any_json(envelope: dict[str, Any], changed: dict[str, Any]) -
     """The same of well-formed pages whose members are of any type."""
     for body in (envelope, {"ObjectType": "iam.OAuthToken.List", "Count": 1, "Results": [changed]}):
         with suppress(Rejected):
-            read_page(json.dumps(body).encode(), Known(), NOW, None)
+            read_page(json.dumps(body).encode(), NOW, None)
 
 
 @given(st.integers(100, 999), HEADERS, spoilt(json.dumps(ERROR).encode(), json.dumps(GRANTED).encode(), b"<html>"))

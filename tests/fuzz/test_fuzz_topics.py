@@ -1,6 +1,6 @@
 """What others may write to our private topics, and what a token server for Kafka may answer.
 
-Values of the event topics are in tests/test_decoding.py, bytes of rows and of commands in tests/test_state.py and
+Values of the event topics are in tests/wire/test_decoding.py, bytes of rows and of commands in tests/test_state.py and
 tests/test_control.py: here they meet the worker.
 """
 

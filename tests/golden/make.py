@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamer import avro
+from streamer.wire.avsc import schema_names, schema_text
 from tests.golden.cases import CASES
 
 HOME = Path(__file__).parent
@@ -25,8 +25,8 @@ def versions(schema: str, home: Path = HOME) -> list[Path]:
 def wanted(home: Path = HOME) -> Iterator[tuple[Path, bytes]]:
     """Every file that the newest version of every schema must have, and what is in it, by today's code."""
     newest = {}
-    for schema in avro.schema_names():
-        text = avro.schema_text(schema).encode()
+    for schema in schema_names():
+        text = schema_text(schema).encode()
         found = versions(schema, home)
         same = found and (found[-1] / SCHEMA).read_bytes() == text
         newest[schema] = found[-1] if same else home / schema / str(len(found) + 1)

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from streamer.errors import Rejected
+from streamer.intersight.client import Client
 from streamer.intersight.paging import Paging
+from streamer.intersight.rows import Spellings
 from streamer.intersight.snapshot import read_snapshot
 from streamer.known import Known
 from streamer.serving import serve
@@ -154,6 +156,26 @@ async def read(
     """The snapshot of an account that this application serves."""
     async with serve(app) as url, client_of(url, clock=clock) as client:
         return await read_snapshot(client, known or Known(), paging or Paging("test"), page_size=size, clock=clock)
+
+
+def moving(account: Account, edits: Iterable[tuple[int, str, bool]]) -> tuple[set[str], set[str]]:
+    """Let tokens come (True) and go before requests, by number; who was there all the time, and who ever was."""
+    always, ever = set(account.moids), set(account.moids)
+
+    def before(number: int) -> None:
+        for when, moid, comes in edits:
+            if when == number:
+                (account.moids.add if comes else account.moids.discard)(moid)
+        always.intersection_update(account.moids)
+        ever.update(account.moids)
+
+    account.before = before
+    return always, ever
+
+
+async def taken(client: Client, known: Known, spellings: Spellings | None = None) -> Snapshot:
+    """A snapshot in pages of three rows, of an account whose filter was tried out."""
+    return await read_snapshot(client, known, held(), page_size=3, clock=lambda: NOW, spellings=spellings)
 
 
 async def outcome(reading: Awaitable[Snapshot]) -> Snapshot | Rejected:

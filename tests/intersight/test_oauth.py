@@ -14,7 +14,6 @@ from starlette.responses import Response
 from streamer.errors import ApiError, Rejected
 from streamer.intersight.client import Client
 from streamer.intersight.oauth import ClientCredentials
-from streamer.intersight.replies import Journal
 from streamer.serving import serve
 from tests.intersight.stage import NOW, Naps, Script, client_of, fault, listed, said
 
@@ -46,7 +45,7 @@ class Account(Script):
 
 
 async def _get(client: Client) -> int:
-    return (await client.get("iam/OAuthTokens", (), Journal())).status
+    return (await client.get("iam/OAuthTokens", ())).status
 
 
 def _credentials(url: str, clock: Callable[[], int] = lambda: NOW) -> ClientCredentials:
@@ -169,4 +168,4 @@ async def test_a_404_of_the_token_endpoint_is_never_an_answer() -> None:
     account = Account(fault(404, "NotFound"))
     async with serve(account) as url, client_of(url, _credentials(url)) as client:
         with pytest.raises(ApiError, match=r"POST .*/iam/token answered 404"):
-            await client.get("iam/OAuthTokens/6b00014d7564613301d4f7aa", (), Journal())
+            await client.get("iam/OAuthTokens/6b00014d7564613301d4f7aa", ())

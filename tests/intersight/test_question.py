@@ -12,7 +12,6 @@ from streamer.intersight.question import ARGUMENTS, Bound, Question, all_of, bal
 from streamer.tokens import TOKEN_FIELDS
 from tests.builders import NOON
 
-DAY = 86_400_000
 NONE = (
     *("", ">", "2026-13-01", "2026-02-30", "yesterday", "2026-11-20T08:14:05", "2026-11-20 08:14:05Z", "7d", "-7d"),
     *("now", ">7d", ">-7", ">-7w", "> >2026-11-01", "==2026-11-01", "1764072000", ">-", "\uff12026-11-01"),

@@ -10,7 +10,7 @@ import pytest
 
 from streamer import avro
 from streamer.errors import Rejected
-from streamer.intersight.rows import Page, read_page, read_row
+from streamer.intersight.rows import Page, Spellings, Unread, read_row
 from streamer.known import Known
 from streamer.tokens import Sighting, Token
 from tests.builders import known_of
@@ -21,7 +21,7 @@ ROWS = [row(moid, ClientName=f"client {moid}") for moid in ("a", "b", "c")]
 
 
 def _read(body: bytes, known: Known | None = None) -> Page:
-    return read_page(body, known or Known(), 7, "trace")
+    return Unread(body, 7, "trace", Spellings()).read(known or Known())
 
 
 def _known(body: bytes, *more: Sighting) -> Known:

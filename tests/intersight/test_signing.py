@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from streamer.errors import Misconfigured
-from streamer.intersight.replies import Journal
 from streamer.intersight.signing import Signature, load_key, signing_string
 from tests.intersight.stage import GOLDEN, KEY_ID, NOW, answering, client_of, http, listed, signature, wire
 
@@ -80,7 +79,7 @@ async def test_signs_the_bytes_on_the_wire() -> None:
         wire(answering(http(listed([])), heads)) as authority,
         client_of(f"http://{authority}/", signature("v2")) as client,
     ):
-        await client.get("iam/OAuthTokens", query, Journal())
+        await client.get("iam/OAuthTokens", query)
 
     (head,) = heads
     lines = head.decode().split("\r\n")

@@ -14,7 +14,7 @@ import pytest
 from streamer.errors import Misconfigured, Rejected
 from streamer.intersight import client as client_room
 from streamer.intersight.client import Client
-from streamer.intersight.replies import Journal, Reply
+from streamer.intersight.replies import Reply
 from streamer.serving import serve
 from tests.intersight.stage import (
     NOW,
@@ -34,8 +34,8 @@ from tests.services.tls import self_signed
 GOOD = said(200, listed([]))
 
 
-async def _get(client: Client, journal: Journal | None = None, query: Sequence[tuple[str, str]] = ()) -> Reply:
-    return await client.get("iam/OAuthTokens", query, journal or Journal())
+async def _get(client: Client, query: Sequence[tuple[str, str]] = ()) -> Reply:
+    return await client.get("iam/OAuthTokens", query)
 
 
 async def test_a_lost_connection_is_tried_again() -> None:
@@ -45,11 +45,10 @@ async def test_a_lost_connection_is_tried_again() -> None:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await answering(answers.pop(0))(reader, writer)
 
-    journal = Journal()
     async with wire(handle) as authority, client_of(f"http://{authority}") as client:
-        assert (await _get(client, journal)).body == listed([])
+        assert (await _get(client)).body == listed([])
 
-    assert journal.requests == 3
+    assert client.requests == 3
 
 
 WIRE_FAULTS: dict[str, tuple[bytes, str, str, int]] = {
@@ -64,24 +63,22 @@ WIRE_FAULTS: dict[str, tuple[bytes, str, str, int]] = {
 async def test_a_broken_transport_is_named(name: str) -> None:
     """What is no whole answer of HTTP is tried four times and then has a reason of its own."""
     reply, reason, told, tries = WIRE_FAULTS[name]
-    journal = Journal()
     async with wire(answering(reply)) as authority, client_of(f"http://{authority}") as client:
         with pytest.raises(Rejected, match=told) as caught:
-            await _get(client, journal)
+            await _get(client)
 
-    assert (caught.value.reason, journal.requests) == (reason, tries)
+    assert (caught.value.reason, client.requests) == (reason, tries)
 
 
 async def test_nobody_there_is_unavailable() -> None:
     """A refused connection is tried again and then `unavailable`."""
     async with serve(Script(GOOD)) as url:
         pass
-    journal = Journal()
     async with client_of(url) as client:
         with pytest.raises(Rejected) as caught:
-            await _get(client, journal)
+            await _get(client)
 
-    assert (caught.value.reason, journal.requests) == ("unavailable", 4)
+    assert (caught.value.reason, client.requests) == ("unavailable", 4)
 
 
 async def _silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -159,27 +156,25 @@ async def test_tls_trusts_whom_it_is_told_to(tmp_path: Path) -> None:
     """A private authority is refused without `ca_file`, at once and with a hint; with it, or unverified, it answers."""
     trust, pem = _server_trust(tmp_path)
     async with wire(answering(http(listed([]))), trust) as authority:
-        journal = Journal()
-        async with client_of(f"https://{authority}") as client:
+        async with client_of(f"https://{authority}") as refused:
             with pytest.raises(Rejected, match="CERTIFICATE_VERIFY_FAILED") as caught:
-                await _get(client, journal)
+                await _get(refused)
         async with client_of(f"https://{authority}", ca_file=pem) as client:
             assert (await _get(client)).status == 200
         async with client_of(f"https://{authority}", verify_tls=False) as client:
             assert (await _get(client)).status == 200
 
-    assert (caught.value.reason, journal.requests) == ("unavailable", 1)
+    assert (caught.value.reason, refused.requests) == ("unavailable", 1)
     assert "ca_file" in caught.value.hint
 
 
 async def test_tls_where_none_is_spoken_is_told_at_once() -> None:
     """`https:` on a port of plain HTTP costs one try, and the hint names what to change."""
-    journal = Journal()
     async with serve(Script(GOOD)) as url, client_of(url.replace("http:", "https:")) as client:
         with pytest.raises(Rejected, match="WRONG_VERSION_NUMBER") as caught:
-            await _get(client, journal)
+            await _get(client)
 
-    assert (caught.value.reason, journal.requests) == ("unavailable", 1)
+    assert (caught.value.reason, client.requests) == ("unavailable", 1)
     assert caught.value.hint.startswith("no TLS is spoken there: let `url`")
 
 

@@ -21,7 +21,7 @@ from streamer.kafka.ledger import Ledger, Ownership
 from streamer.kafka.topics import Layout, Names, ensure, partition_of
 from streamer.state import Complete, SourceRow, SourceState
 from streamer.tokens import Gone, Token
-from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, poll, snapshot
+from tests.builders import ACCOUNT, EPOCH, FORM, NOON, SECOND, fold, poll, snapshot
 from tests.fakes import Log, MemoryLedger
 from tests.kafka.stage import seen_within
 from tests.services.reader import ends, read_all
@@ -54,6 +54,19 @@ class Bench(Protocol):
 
     async def close(self) -> None:
         """Leave nothing behind."""
+
+
+class Unshared:
+    """An `Ownership` of partitions that nobody else is given."""
+
+    def check(self) -> None:
+        """They are ours."""
+
+    def make_sure(self) -> None:
+        """They are ours."""
+
+    def disputed(self) -> None:
+        """They stay ours."""
 
 
 class InMemory:
@@ -120,7 +133,7 @@ class OnBroker:
             sources or (ONE, TWO),
             compression="zstd",
             timeout_s=20,
-            ownership=ownership,
+            ownership=ownership or Unshared(),
             sleep=self._sleep,
         )
         self.ledgers.append(made)
@@ -129,7 +142,7 @@ class OnBroker:
     async def records(self) -> list[Record]:
         """See `Bench`."""
         found = await read_all(self.bootstrap, self.topics)
-        read = [Record(self.names.suffix(m.topic), m.key or b"", m.value, m.headers) for m in found]
+        read = [Record(m.topic.removeprefix(f"{self.prefix}."), m.key or b"", m.value, m.headers) for m in found]
         return sorted(read, key=lambda record: SUFFIXES.index(record.topic))
 
     def plant(self, key: bytes, value: bytes | None) -> None:
@@ -190,14 +203,14 @@ async def tell(ledger: OneLedger, source: str, state: SourceState, *tokens: Toke
     """Commit a poll in one transaction; the state after it."""
     (written,) = polled(source, state, tokens, at=at)
     await ledger.commit(source, written)
-    return batch.fold(state, written)
+    return fold(state, written)
 
 
 async def start(ledger: OneLedger, source: str, *tokens: Token) -> SourceState:
     """Restore a new source, begin its history and commit a poll."""
     assert await ledger.restore(source) == SourceState()
     await ledger.commit(source, begin(source))
-    return await tell(ledger, source, batch.fold(SourceState(), begin(source)), *tokens)
+    return await tell(ledger, source, fold(SourceState(), begin(source)), *tokens)
 
 
 def oversized(source: str, state: SourceState) -> Batch:

@@ -1,12 +1,13 @@
-"""The broker on which rights, users and certificates are tried: one for all tests of the Kafka border."""
+"""What tests of the Kafka border stand on: ledgers on the shared broker, and a broker with rights, users and TLS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.kafka.bench import OnBroker
 from tests.services import kafka
 
 USERS = {"admin": "admin-word", "alice": "alice-word", "carol": "carol-word"}
@@ -22,6 +23,21 @@ SECURITY = {
     ),
     "listener.name.ssl.ssl.client.auth": "required",
 }
+
+
+@pytest.fixture(name="broker")
+async def _broker(kafka: kafka.Given, prefix: str) -> AsyncIterator[OnBroker]:
+    """Ledgers on the broker that all tests share; the test makes the topics."""
+    made = OnBroker(kafka.bootstrap, prefix)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(name="bench")
+async def _bench(broker: OnBroker) -> OnBroker:
+    """Topics with one partition of the state and of commands."""
+    await broker.make_topics()
+    return broker
 
 
 @pytest.fixture(scope="session", name="guarded")

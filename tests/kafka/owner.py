@@ -11,7 +11,7 @@ from streamer.batch import STATE, Batch, Record
 from streamer.control import LIFE_MS, Command, held_moids, verdict
 from streamer.kafka.ledger import Ledger
 from streamer.state import Answer, Hold, SourceRow, SourceState, Status, TokenRow, token_key
-from tests.builders import EPOCH, NOON, row, token
+from tests.builders import EPOCH, NOON, fold, row, token
 from tests.kafka.bench import ONE
 
 HOLD = "9c0a2f8e-7d41-4b9e-8a55-1f2e3d4c5b6a"
@@ -64,4 +64,4 @@ class Owner:
         rows = tuple(Record(STATE, token_key(self._source, moid), one.to_bytes()) for moid, one in tokens.items())
         written = Batch((*rows, *own.records), own.timestamp, after, tokens)
         await self._ledger.commit(self._source, written)
-        self.state = batch.fold(self.state, written)
+        self.state = fold(self.state, written)

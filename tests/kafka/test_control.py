@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,15 +22,6 @@ from tests.kafka.bench import ONE, TWO, OnBroker
 from tests.kafka.owner import RELEASE, Owner, holding
 from tests.kafka.stage import alice, left_running, let_alice, make, seen_within, values
 from tests.services.kafka import Broker, Given, admin, remove_topics
-
-
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Topics with one partition of the state and of commands."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    await made.make_topics()
-    yield made
-    await made.close()
 
 
 async def sent(bench: OnBroker, command: Command, *, there: Homes | None = None, wait_s: float = 30) -> Answer | None:

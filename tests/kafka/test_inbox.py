@@ -19,7 +19,7 @@ from streamer.demo.broker import embedded_broker
 from streamer.errors import Unheard
 from streamer.kafka import inbox
 from streamer.kafka.connection import Connection
-from streamer.kafka.inbox import QUIET_S, Found, Inbox
+from streamer.kafka.inbox import QUIET_S, Inbox, Records
 from streamer.kafka.topics import Names, partition_of
 from streamer.kafka.writer import Outgoing, Writer
 from tests.builders import NOON
@@ -27,15 +27,6 @@ from tests.kafka.bench import ONE, TWO, OnBroker
 from tests.kafka.owner import RELEASE
 from tests.kafka.stage import alice, left_running, let_alice, make, record, seen_within, writer
 from tests.services.kafka import Broker, Given, admin, remove_topics
-
-
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Topics with one partition of the state and of commands."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    await made.make_topics()
-    yield made
-    await made.close()
 
 
 @asynccontextmanager
@@ -70,7 +61,7 @@ async def put(bootstrap: str, topic: str, *records: tuple[bytes, bytes | None], 
     await one.close()
 
 
-async def read(bench: OnBroker, old: Inbox, after: int | None = None, source: str = ONE) -> Found:
+async def read(bench: OnBroker, old: Inbox, after: int | None = None, source: str = ONE) -> Records:
     """What a worker finds; the old one and a new one find the same."""
     async with reading(bench.connection, bench.names.control) as new:
         found = await new.commands(source, after)
@@ -159,7 +150,7 @@ async def test_aborted_commands_are_never_seen(bench: OnBroker, old: Inbox) -> N
     assert await read(bench, old) == ((20, b"later"),)
 
 
-async def _reads(inbox_: Inbox, wanted: Found) -> bool:
+async def _reads(inbox_: Inbox, wanted: Records) -> bool:
     return await inbox_.commands(ONE, None) == wanted
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
-from streamer import batch
 from streamer.batch import STATE, Record
 from streamer.errors import Doubt, Fenced, Unready
 from streamer.kafka.fences import WAIT_S, WITHIN_S
@@ -18,19 +16,10 @@ from streamer.kafka.topics import partition_of
 from streamer.state import SourceState
 from streamer.stop import Stopped
 from tests import laws
-from tests.builders import FORM, NOON, token
-from tests.kafka.bench import ONE, TWO, OnBroker, begin, oversized, polled, start, tell
+from tests.builders import FORM, NOON, fold, token
+from tests.kafka.bench import ONE, TWO, OnBroker, Unshared, begin, oversized, polled, start, tell
 from tests.kafka.stage import record, writer
-from tests.services.kafka import Given
 from tests.services.reader import read_all
-
-
-@pytest.fixture(name="broker")
-async def _broker(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Ledgers on the broker that all tests share; the test makes the topics."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    yield made
-    await made.close()
 
 
 async def test_each_record_goes_where_its_readers_look(broker: OnBroker) -> None:
@@ -202,7 +191,7 @@ async def test_fences_far_apart_are_borne(broker: OnBroker, apart_s: float, *, f
     async def at_once(_: float) -> None:
         pass
 
-    shard = Shard(ours, nothing, name="p", sleep=at_once, monotonic=lambda: now)
+    shard = Shard(ours, nothing, name="p", ownership=Unshared(), sleep=at_once, monotonic=lambda: now)
     ends = []
     for _ in range(3):
         await shard.restore(ONE)
@@ -262,7 +251,7 @@ async def test_a_diff_of_many_transactions_restores_at_each_of_them(broker: OnBr
 
     for part in parts:
         await ledger.commit(ONE, part)
-        state = batch.fold(state, part)
+        state = fold(state, part)
         ledger = broker.ledger()
         assert await ledger.restore(ONE) == state
         assert (state.row is not None and state.row.open is None) == (part is parts[-1])

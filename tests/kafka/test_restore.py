@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -17,19 +16,10 @@ from tests.builders import NOON, SECOND, token
 from tests.fakes import Account, Clock
 from tests.kafka.bench import ONE, TWO, OnBroker, begin, by_key, start, tell
 from tests.kafka.stage import make, record, seen_within, writer
-from tests.services.kafka import Given
 from tests.services.reader import read_all
 from tests.stage import POLICY
 
 DAY = 86_400 * SECOND
-
-
-@pytest.fixture(name="broker")
-async def _broker(kafka: Given, prefix: str) -> AsyncIterator[OnBroker]:
-    """Ledgers on the broker that all tests share; the test makes the topics."""
-    made = OnBroker(kafka.bootstrap, prefix)
-    yield made
-    await made.close()
 
 
 async def test_an_aborted_tail_is_not_restored(broker: OnBroker) -> None:

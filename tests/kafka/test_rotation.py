@@ -44,6 +44,12 @@ def kept(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [(r.getMessage(), vars(r)["fields"]["key"]) for r in caplog.records if r.getMessage().startswith("secret.")]
 
 
+def certified(folder: Path, pem: bytes) -> tuple[dict[str, Path], Connection]:
+    """A connection whose authorities, certificate and key stand in three files, each with all of it."""
+    keys: dict[str, Any] = {key: file(folder / key, pem) for key in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file")}
+    return keys, connection("unused:1", security_protocol="SSL", **keys)
+
+
 @asynccontextmanager
 async def lasting(way: Connection, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, Writer]]:
     """A consumer and a writer that are at work."""
@@ -130,10 +136,7 @@ def test_the_next_client_has_the_new_certificates(tmp_path: Path, caplog: pytest
     """Authorities, certificate and key; clients share one context for as long as the files are the same."""
     caplog.set_level(logging.INFO, "streamer")
     old, new = self_signed("127.0.0.1"), self_signed("127.0.0.1")
-    keys: dict[str, Any] = {name: tmp_path / name for name in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file")}
-    for path in keys.values():
-        file(path, old)
-    way = connection("unused:1", security_protocol="SSL", **keys)
+    keys, way = certified(tmp_path, old)
     first = way.renewed["ssl_context"]()
     assert authorities(way) == [der(old)]
 
@@ -151,10 +154,7 @@ def test_certificates_in_between_are_not_used(
     """One file that is missing, cut, or already of the next pair: clients keep the old context, which is said once."""
     caplog.set_level(logging.INFO, "streamer")
     old, new = self_signed("127.0.0.1"), self_signed("127.0.0.1")
-    keys: dict[str, Any] = {name: tmp_path / name for name in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file")}
-    for path in keys.values():
-        file(path, old)
-    way = connection("unused:1", security_protocol="SSL", **keys)
+    keys, way = certified(tmp_path, old)
     first = way.renewed["ssl_context"]()
     if content == "none":
         keys[which].unlink()

@@ -7,7 +7,6 @@ commands below. Chromium reads them as JSON, one after another with a zero byte 
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
 import json
 import os
@@ -136,11 +135,6 @@ class Tab:
         async with asyncio.timeout(LIMIT_S):
             while not await self.run(script):  # noqa: ASYNC110 - another program is waited for
                 await asyncio.sleep(0.02)
-
-    async def picture(self, *, whole: bool = True) -> bytes:
-        """A PNG of the page."""
-        told = await self.send("Page.captureScreenshot", captureBeyondViewport=whole)
-        return base64.b64decode(told["data"])
 
     def hear(self, method: str, told: Mapping[str, Any]) -> None:
         """An event of the page."""

@@ -86,7 +86,7 @@ class Feed:
         """One transaction with these events, each on the partition of its Moid."""
         await self.producer.begin_transaction()
         for made in events:
-            value = values.event(made.event_type, made)
+            (value,) = values.events((made.event_type,), made)
             for suffix in (made.event_type, *(["all"] if self.all_topic else [])):
                 await self.put(suffix, value, key=made.moid.encode(), at=made.detected_at)
         await (self.producer.abort_transaction() if abort else self.producer.commit_transaction())

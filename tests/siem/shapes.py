@@ -6,19 +6,18 @@ Each is what a real collector's output is compared with, for every recorded even
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import fastavro
 
-from streamer import avro
+from streamer.wire.avsc import schema_json
 from tests.golden.cases import CASES
 
 SOURCETYPE: Final = "cisco:intersight:oauth_token"
 PRIORITY: Final = 14 * 8 + 6
-SCHEMA: Final = fastavro.parse_schema(json.loads(avro.schema_text("oauth_token_event")))
+SCHEMA: Final = fastavro.parse_schema(schema_json("oauth_token_event"))
 
 Record = Mapping[str, Any]
 

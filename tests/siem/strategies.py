@@ -6,12 +6,12 @@ that parses or nearly does, one of our types, an e-mail address.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hypothesis import strategies as st
 
 from streamer import avro
+from streamer.wire.avsc import schema_json
 
 TEXT = st.text(st.characters(), max_size=20)  # lone surrogates too
 LONG = st.integers(-(2**63), 2**63 - 1)
@@ -41,4 +41,4 @@ def values(schema: Any, named: dict[str, st.SearchStrategy[Any]]) -> st.SearchSt
     return SIMPLE[schema["type"]]
 
 
-EVENTS: st.SearchStrategy[dict[str, Any]] = values(json.loads(avro.schema_text(avro.EVENT)), {})
+EVENTS: st.SearchStrategy[dict[str, Any]] = values(schema_json(avro.EVENT), {})

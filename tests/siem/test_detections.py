@@ -26,6 +26,7 @@ from sigma.validators.core import validators
 
 from streamer import avro
 from streamer.siem.ecs import ecs
+from streamer.wire.avsc import schema_json
 from tests.golden.siem.cases import CASES
 from tests.siem import hunting
 from tests.siem.published import flat
@@ -39,7 +40,7 @@ SCHEMAS: Final = {  # as the specification's repository has them: sigma/ORIGIN.m
 FORMATS: Final = Draft202012Validator.FORMAT_CHECKER
 SOURCES: Final = hunting.sources()
 CORRELATED: Final = ("03", "04", "06", "11", "12", "13")
-REPORT: Final = {field["name"] for field in json.loads(avro.schema_text(avro.REPORT))["fields"]}
+REPORT: Final = {field["name"] for field in schema_json(avro.REPORT)["fields"]}
 SPLUNK: Final = ProcessingPipeline.from_yaml(hunting.shipped()["splunk-pipeline.yaml"])
 
 # What the published backends refuse, by the numbers of our files; README's table says the same.

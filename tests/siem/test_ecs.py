@@ -13,13 +13,14 @@ from streamer import avro
 from streamer.siem import ecs as room
 from streamer.siem.ecs import ecs
 from streamer.wire import jsonform
+from streamer.wire.avsc import schema_json
 from tests.golden.siem.cases import CASES
 from tests.siem.published import ECS, OURS, flat, wrong_in_ecs
 from tests.siem.strategies import EVENTS
 
 FOUND: Mapping[str, dict[str, Any]] = {name: ecs(event) for name, event in CASES.items()}
 FLAT: Mapping[str, dict[str, Any]] = {name: dict(flat(found)) for name, found in FOUND.items()}
-SCHEMA = {field["name"]: field["type"] for field in json.loads(avro.schema_text(avro.EVENT))["fields"]}
+SCHEMA = {field["name"]: field["type"] for field in schema_json(avro.EVENT)["fields"]}
 TOKEN = [field["name"] for field in SCHEMA["before"][1]["fields"]]
 
 

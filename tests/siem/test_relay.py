@@ -16,6 +16,7 @@ from streamer.registry import UnknownSchema
 from streamer.siem import relay
 from streamer.siem.forms import FORMS
 from streamer.siem.relay import PATIENCE_S, Origin, Patient, Undeliverable, UnknownId, converter
+from streamer.wire.avsc import schema_json
 from streamer.wire.decoding import Decoder
 from tests.services.feed import event
 
@@ -107,7 +108,7 @@ async def test_a_report_is_decoded_from_every_format() -> None:
     record = {
         name: value
         for name, value in json.loads(REPORT).items()
-        if name in {field["name"] for field in json.loads(avro.schema_text(avro.REPORT))["fields"]}
+        if name in {field["name"] for field in schema_json(avro.REPORT)["fields"]}
     }
     decoded = await Decoder().report(REPORT)
     datum = avro.encode(avro.REPORT, decoded)

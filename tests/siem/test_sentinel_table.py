@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from streamer.siem.deployment import SCHEMAS
 from streamer.siem.pipelines import logstash, sentinel_table
 from streamer.wire.avsc import schema_json
 from tests.siem.renderings import deployment
@@ -30,7 +31,7 @@ def test_every_field_is_a_column_and_every_stream_is_one_that_logstash_sends(kin
     """Nothing is left out or made up, and what the flow ends with is what the table has."""
     tables, rule = parts(encoding)
     text = logstash.render(deployment({"value_format": encoding}), "sentinel")
-    fields = {field["name"] for field in schema_json(logstash.SCHEMAS[kind])["fields"]}
+    fields = {field["name"] for field in schema_json(SCHEMAS[kind])["fields"]}
     stream, table = logstash.STREAMS[kind], sentinel_table.table_of(kind)
     (flow,) = (flow for flow in rule["dataFlows"] if flow["streams"] == [stream])
 

@@ -14,6 +14,7 @@ from sigma.rule import SigmaRule
 
 from streamer import avro
 from streamer.siem.forms import FORMS
+from streamer.wire.avsc import schema_json
 from tests.golden.siem.cases import CASES
 from tests.siem import hunting, yaral
 from tests.siem.published import flat
@@ -67,7 +68,7 @@ def test_it_speaks_of_fields_that_are_there(name: str) -> None:
     """A misspelt one would keep the rule quiet, and nothing would say so."""
     lines = [json.loads(FORMS["json"](event)) for event in CASES.values()]
     known = {field for line in lines for field, _ in flat(line)}
-    known |= {field["name"] for field in json.loads(avro.schema_text(avro.REPORT))["fields"]}
+    known |= {field["name"] for field in schema_json(avro.REPORT)["fields"]}
 
     assert yaral.fields(SHIPPED[name])
     assert yaral.fields(SHIPPED[name]) <= known

@@ -80,9 +80,7 @@ def troubled(count: int = 12) -> Board:
     """The same, and one holds deletions, one is silent, one is refused; a client is called what an attacker likes."""
     board = calm(count)
     holding, silent, refused = list(board.sources)[3:6]
-    board.sources[holding] = replace(
-        board.sources[holding], held=HOLD.count, hold_id=HOLD.hold_id, hold=HOLD, last_verdict="accepted"
-    )
+    board.sources[holding].hold = HOLD
     board.sources[silent].last_accepted_at = NOW - 17 * MINUTE
     for name, reason, detail in (
         (

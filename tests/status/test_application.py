@@ -16,7 +16,7 @@ from streamer.status import live
 from streamer.status.application import CONTENT_SECURITY_POLICY, HEADERS, NOTHING, application, show
 from streamer.status.page import POLICY
 from tests.status import boards
-from tests.status.boards import MINUTE, NOW, source
+from tests.status.boards import HOLD, MINUTE, NOW, source
 
 
 class Clock:
@@ -56,7 +56,7 @@ def put(board: Board, *sources: SourceHealth) -> None:
 
 async def test_healthz_says_that_the_loop_turns(http: httpx.AsyncClient, board: Board) -> None:
     """Whatever is missing or stale, the process is alive: nobody should restart it for that."""
-    put(board, source(last_accepted_at=0, held=3))
+    put(board, source(last_accepted_at=0, hold=HOLD))
 
     reply = await http.get("/healthz")
 
@@ -150,12 +150,12 @@ async def test_a_source_never_read_is_as_old_as_our_watch(
 
 async def test_held_deletions_are_unhealthy(http: httpx.AsyncClient, board: Board) -> None:
     """What waits for a person is told as if it were stale, until it is settled."""
-    put(board, source(held=2, hold_id="h"))
+    put(board, source(hold=HOLD))
     held = await http.get("/sources")
-    board.sources["prod-us"].held = 0
+    board.sources["prod-us"].hold = None
     settled = await http.get("/sources")
 
-    assert (held.status_code, held.json()[0]["hold_id"], held.json()[0]["healthy"]) == (503, "h", False)
+    assert (held.status_code, held.json()[0]["hold_id"], held.json()[0]["healthy"]) == (503, HOLD.hold_id, False)
     assert settled.status_code == 200
 
 

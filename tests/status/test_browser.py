@@ -98,7 +98,7 @@ async def test_what_changes_comes_by_itself(browser: Browser, board: Board, url:
     assert "2 of 12 need you" in await tab.run("document.title")
 
     for one in board.sources.values():
-        one.held, one.hold, one.last_accepted_at, one.last_verdict = 0, None, boards.NOW, "accepted"
+        one.hold, one.last_accepted_at, one.last_verdict = None, boards.NOW, "accepted"
     del board.sources["account-011"]
     await tab.until("document.querySelectorAll('#sources tr').length === 11")
 

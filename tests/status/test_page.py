@@ -75,7 +75,7 @@ STATES = {
     "All 12 sources fresh": boards.calm(),
     "2 of 12 need you": boards.troubled(),
     "1 source, fresh": boards.calm(1),
-    "1 needs you": Board(missing={}, sources={"a": source("a", held=1, hold_id="h")}),
+    "1 needs you": Board(missing={}, sources={"a": source("a", hold=boards.HOLD)}),
     "Not ready": Board(missing={"registry": "no answer"}, sources={"a": source("a")}),
     "Ready": Board(missing={}),
 }
@@ -102,7 +102,7 @@ def test_who_needs_a_person_stands_first() -> None:
 
 def test_a_hold_comes_with_the_commands_that_settle_it() -> None:
     """Each whole, with the hold and the number of this moment; one that was released only says so."""
-    board = Board(missing={}, sources={"a": source("a", held=37, hold_id=boards.HOLD.hold_id, hold=boards.HOLD)})
+    board = Board(missing={}, sources={"a": source("a", hold=boards.HOLD)})
     words = Read(View(board, NOW).pieces()["holds"]).words
     board.sources["a"].hold = replace(boards.HOLD, released_at=NOW - 5000)
     released = Read(View(board, NOW).pieces()["holds"]).words

@@ -21,7 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from streamer.config import KafkaSettings
 from streamer.errors import Misconfigured, Unready
 from streamer.kafka import administration
-from streamer.kafka.administration import Found
+from streamer.kafka.administration import Topic
 from streamer.kafka.connection import Connection
 from streamer.kafka.topics import LARGEST_MESSAGE, LIMIT_S, Names, differences, event_settings, make
 from streamer.kafka.writer import LARGEST_RECORD
@@ -134,7 +134,7 @@ def _check_room(topic: str, has: int, inputs: Iterable[str], count: int) -> None
         )
 
 
-def _outlet(topic: str, found: Found) -> Outlet:
+def _outlet(topic: str, found: Topic) -> Outlet:
     limit = int((found.settings or {}).get("max.message.bytes", LARGEST_MESSAGE))
     if limit < SMALLEST_LIMIT:
         raise Misconfigured(
@@ -144,7 +144,7 @@ def _outlet(topic: str, found: Found) -> Outlet:
     return Outlet(topic, found.partitions, min(limit - MARGIN, LARGEST_RECORD))
 
 
-def _oddities(connection: Connection, settings: KafkaSettings, found: Mapping[str, Found]) -> Iterable[str]:
+def _oddities(connection: Connection, settings: KafkaSettings, found: Mapping[str, Topic]) -> Iterable[str]:
     """What works, but not as wanted."""
     for topic, there in found.items():
         yield from differences(connection, topic, there, event_settings(settings, there.replicas))

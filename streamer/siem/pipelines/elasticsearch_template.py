@@ -24,7 +24,7 @@ import json
 from typing import Any, Final
 
 from streamer.siem import ecs
-from streamer.siem.deployment import Deployment
+from streamer.siem.deployment import SCHEMAS, Deployment
 from streamer.wire.avsc import schema_json
 
 FORMS: Final = ("json", "ecs")
@@ -66,14 +66,14 @@ def render(deployment: Deployment, form: str = FORMS[0]) -> str:
 def _ours() -> dict[str, Any]:
     """Of events and reports."""
     properties = {"@timestamp": _DATE}
-    for name in ("oauth_token_event", "snapshot_report"):
+    for name in SCHEMAS.values():
         properties |= _properties(schema_json(name), {})
     return properties
 
 
 def _ecs() -> dict[str, Any]:
     """Of the ECS form: its instants and addresses, and our own fields under our name; texts come by themselves."""
-    event = _properties(schema_json("oauth_token_event"), {})
+    event = _properties(schema_json(SCHEMAS["events"]), {})
     token = event["after"]["properties"]
     kept = {name: event[name] for name in (*ecs.AS_THEY_ARE, *ecs.NESTED, "before", "after")}
     addresses = {name: {"properties": {"ip": _ADDRESS}} for name in ("client", "source", "related")}

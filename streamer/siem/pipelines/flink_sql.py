@@ -17,16 +17,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from streamer.siem.deployment import REGISTRY_PASSWORD, REGISTRY_TOKEN, Deployment, Feed, Registry
+from streamer.siem.deployment import REGISTRY_PASSWORD, REGISTRY_TOKEN, SCHEMAS, Deployment, Feed, Registry
 from streamer.siem.pipelines import java
 from streamer.siem.pipelines.opening import opening, variables
 from streamer.siem.pipelines.writing import comments, literal
 from streamer.wire.avsc import schema_json
 
-TABLES: Final = {  # what it holds -> table, schema
-    "events": ("oauth_token_events", "oauth_token_event"),
-    "snapshots": ("snapshot_reports", "snapshot_report"),
-}
+TABLES: Final = {"events": "oauth_token_events", "snapshots": "snapshot_reports"}
 SHADED: Final = "org.apache.flink.kafka.shaded."  # the connector's jar has renamed Kafka's classes
 FORMATS: Final = {"confluent": "avro-confluent", "avro": "avro", "json": "json"}
 JARS: Final = {"confluent": ("flink-sql-avro-confluent-registry",), "avro": ("flink-sql-avro",), "json": ()}
@@ -57,7 +54,7 @@ def _notes(deployment: Deployment, body: str) -> Iterator[str]:
 
 
 def _table(deployment: Deployment, feed: Feed, kind: str) -> str:
-    name, schema = TABLES[kind]
+    name, schema = TABLES[kind], SCHEMAS[kind]
     instant = "TIMESTAMP_LTZ(3)" if feed.encoding == "json" else "TIMESTAMP(3)"
     named: dict[str, str] = {}
     fields = schema_json(schema)["fields"]
@@ -98,11 +95,9 @@ def _registry(registry: Registry) -> dict[str, str]:
     if registry.bearer:
         found["bearer-auth.credentials-source"] = "STATIC_TOKEN"
         found["bearer-auth.token"] = refer(REGISTRY_TOKEN)
-    for there, store in ((registry.tls.ca, "truststore"), (registry.tls.cert, "keystore")):
-        if there:
-            name = f"REGISTRY_{store.upper()}"
-            found[f"ssl.{store}.location"] = refer(name)
-            found[f"ssl.{store}.password"] = refer(f"{name}_PASSWORD")
+    for store, place, password in java.registry_stores(registry, refer):
+        found[f"ssl.{store}.location"] = place
+        found[f"ssl.{store}.password"] = password
     return {f"avro-confluent.{name}": value for name, value in found.items()}
 
 

@@ -89,15 +89,20 @@ def registry_client(registry: Registry, refer: Reference) -> dict[str, str]:
         }
     if registry.bearer:
         found = {"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.token": refer(REGISTRY_TOKEN)}
+    for store, place, password in registry_stores(registry, refer):
+        found |= {
+            f"schema.registry.ssl.{store}.type": "PKCS12",
+            f"schema.registry.ssl.{store}.location": place,
+            f"schema.registry.ssl.{store}.password": password,
+        }
+    return found
+
+
+def registry_stores(registry: Registry, refer: Reference) -> Iterator[tuple[str, str, str]]:
+    """`truststore` and `keystore` of a registry's client, where it has one: how its place and password are found."""
     for there, store in ((registry.tls.ca, "truststore"), (registry.tls.cert, "keystore")):
         if there:
-            name = f"REGISTRY_{store.upper()}"
-            found |= {
-                f"schema.registry.ssl.{store}.type": "PKCS12",
-                f"schema.registry.ssl.{store}.location": refer(name),
-                f"schema.registry.ssl.{store}.password": refer(f"{name}_PASSWORD"),
-            }
-    return found
+            yield store, refer(f"REGISTRY_{store.upper()}"), refer(f"REGISTRY_{store.upper()}_PASSWORD")
 
 
 def stores(deployment: Deployment) -> Iterator[str]:

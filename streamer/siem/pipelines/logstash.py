@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from streamer.errors import Misconfigured
 from streamer.siem.deployment import FORMS as FORM_OF
-from streamer.siem.deployment import REGISTRY_PASSWORD, Deployment, Feed
+from streamer.siem.deployment import REGISTRY_PASSWORD, SCHEMAS, Deployment, Feed
 from streamer.siem.pipelines import java
 from streamer.siem.pipelines.opening import opening
 from streamer.siem.pipelines.writing import comments, literal, quoted
@@ -29,7 +29,6 @@ DATA_STREAM: Final = {  # where Elastic's own templates and its security app loo
     "data_stream_namespace": '"default"',
     "action": '"create"',
 }
-SCHEMAS: Final = {"events": "oauth_token_event", "snapshots": "snapshot_report"}
 STREAMS: Final = {
     "events": "Custom-CiscoIntersightOAuthToken",
     "snapshots": "Custom-CiscoIntersightOAuthTokenSnapshot",
@@ -110,12 +109,10 @@ def _registry(deployment: Deployment) -> dict[str, str]:
     if registry.username:
         found["schema_registry_key"] = quoted(literal(registry.username, "logstash"), "logstash")
         found["schema_registry_secret"] = f'"{refer(REGISTRY_PASSWORD)}"'
-    for there, store in ((registry.tls.ca, "truststore"), (registry.tls.cert, "keystore")):
-        if there:
-            name = f"REGISTRY_{store.upper()}"
-            found[f"schema_registry_ssl_{store}_location"] = f'"{refer(name)}"'
-            found[f"schema_registry_ssl_{store}_password"] = f'"{refer(f"{name}_PASSWORD")}"'
-            found[f"schema_registry_ssl_{store}_type"] = '"PKCS12"'
+    for store, place, password in java.registry_stores(registry, refer):
+        found[f"schema_registry_ssl_{store}_location"] = f'"{place}"'
+        found[f"schema_registry_ssl_{store}_password"] = f'"{password}"'
+        found[f"schema_registry_ssl_{store}_type"] = '"PKCS12"'
     return found
 
 

@@ -17,8 +17,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamer.siem.deployment import Deployment
-from streamer.siem.pipelines.logstash import SCHEMAS, STREAMS
+from streamer.siem.deployment import SCHEMAS, Deployment
+from streamer.siem.pipelines.logstash import STREAMS
 from streamer.wire.avsc import schema_json
 
 NAME: Final = "sentinel-table"

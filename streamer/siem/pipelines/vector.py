@@ -17,13 +17,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamer.siem.deployment import KAFKA_KEY_PASSWORD, KAFKA_PASSWORD, Deployment, Feed
+from streamer.siem.deployment import KAFKA_KEY_PASSWORD, KAFKA_PASSWORD, SCHEMAS, Deployment, Feed
 from streamer.siem.pipelines.opening import opening
 from streamer.siem.pipelines.writing import given, literal, yaml_text
 from streamer.wire.avsc import schema_json
 
 TO: Final = ("elasticsearch", "opensearch", "splunk", "google-secops")
-SCHEMAS: Final = {"events": "oauth_token_event", "snapshots": "snapshot_report"}
 
 
 def render(deployment: Deployment, to: str = TO[0]) -> str:

@@ -11,15 +11,6 @@ from streamer.errors import Misconfigured
 from tests.kafka.relay.stage import Bench, as_json, many, report, report_as_json, shown
 from tests.kafka.stage import make
 from tests.services.feed import event
-from tests.services.kafka import Given
-
-
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> Bench:
-    """The input topics, with nothing in them."""
-    made = Bench(kafka.bootstrap, prefix)
-    await made.make_inputs()
-    return made
 
 
 async def test_all_but_the_form_is_kept(bench: Bench) -> None:

@@ -6,7 +6,6 @@ import os
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from confluent_kafka import Producer
 
 from streamer import avro
@@ -17,22 +16,14 @@ from streamer.kafka.writer import Outgoing
 from streamer.registry import Registry
 from streamer.serving import serve
 from streamer.siem.relay import Patient
+from streamer.wire.avsc import schema_text
 from streamer.wire.decoding import Decoder
 from tests.kafka.relay.stage import Bench, as_json, many, shown, told
 from tests.kafka.stage import make
 from tests.services.feed import NOON, event, token
-from tests.services.kafka import Given
 
 FOREIGN = b"\xff\xfe\x00 hello"
 CONTROL = 600_000  # characters that JSON writes with six each
-
-
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> Bench:
-    """The input topics, with nothing in them."""
-    made = Bench(kafka.bootstrap, prefix)
-    await made.make_inputs()
-    return made
 
 
 async def test_what_is_no_event_ends_as_a_dead_letter(bench: Bench) -> None:
@@ -118,7 +109,7 @@ async def test_a_registry_that_is_away_is_waited_for(bench: Bench) -> None:
     """Nothing becomes a dead letter; what stands before goes on, what is behind as soon as it is back."""
     app = application(EmbeddedRegistry())
     async with serve(app) as url, Registry(RegistrySettings(url=url)) as client:
-        made = await client.register(f"{bench.prefix}.created-value", avro.schema_text(avro.EVENT))
+        made = await client.register(f"{bench.prefix}.created-value", schema_text(avro.EVENT))
     framed = replace(bench, values=Values("confluent", {"created": made}))
     before, behind = event(1, "created", moid="m"), event(2, "created", moid="m")
     await bench.write(bench.record(before), framed.record(behind))
@@ -148,7 +139,7 @@ async def test_a_schema_that_nobody_knows_is_the_records_fault_in_the_end(bench:
             await told(missing, "nor the subject")
             now = 1000.0
             await told(missing, "nor the subject")
-            await client.register(f"{bench.prefix}.created-value", avro.schema_text(avro.EVENT))
+            await client.register(f"{bench.prefix}.created-value", schema_text(avro.EVENT))
             await told(missing, "999999, yet")
             now = 2000.0
             (letter,) = await bench.comes("dead-letter", 1)

@@ -21,14 +21,6 @@ PROMISED = {
 }
 
 
-@pytest.fixture(name="bench")
-async def _bench(kafka: Given, prefix: str) -> Bench:
-    """The input topics, with nothing in them."""
-    made = Bench(kafka.bootstrap, prefix)
-    await made.make_inputs()
-    return made
-
-
 async def test_unequal_inputs_are_refused(kafka: Given, prefix: str) -> None:
     """Event topics of unequal partition counts: exit 2, and each is named with its count."""
     bench = Bench(kafka.bootstrap, prefix)

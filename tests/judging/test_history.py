@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import batch, diff
+from streamer import diff
 from streamer.absence import Deleted
 from streamer.batch import Batch
 from streamer.events import Derived, Evidence, Poll
@@ -20,7 +20,7 @@ from streamer.judging.steps import Step, UserStep, Writing, steps
 from streamer.state import SourceRow, SourceState, Status, UserRow
 from streamer.tokens import Token
 from tests import builders
-from tests.builders import EPOCH, NOON, SECOND, poll, row, snapshot
+from tests.builders import EPOCH, NOON, SECOND, fold, poll, row, snapshot
 
 LATELY = NOON - 30 * SECOND  # after the last snapshot: what is created then is no baseline
 AT = poll().started_at
@@ -75,7 +75,7 @@ def after(known: SourceState, made: Iterable[Step | UserStep]) -> SourceState:
     for step in made:
         user = step if isinstance(step, UserStep) else step.user
         tokens = {step.moid: step.row} if isinstance(step, Step) else {}
-        known = batch.fold(known, Batch((), NOON, ROW, tokens, users={user.moid: user.row} if user else {}))
+        known = fold(known, Batch((), NOON, ROW, tokens, users={user.moid: user.row} if user else {}))
     return known
 
 

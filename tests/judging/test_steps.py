@@ -136,27 +136,16 @@ def test_a_suppressed_refresh_writes_nothing() -> None:
     known = {"a": row(token())}
 
     assert event(written(known, [REFRESHED])).change_kinds == ("refresh",)
-    assert written(known, [REFRESHED], suppress=True) == ()
+    assert written(known, [REFRESHED], quiet={"a"}) == ()
 
 
 def test_a_suppressed_refresh_still_ends_an_absence() -> None:
     """The token is there; its row goes on saying what its last event said."""
     known = row(token(), Status.WAITING, absent_since=NOON - 300 * SECOND)
 
-    (step,) = written({"a": known}, [REFRESHED], suppress=True)
+    (step,) = written({"a": known}, [REFRESHED], quiet={"a"})
 
     assert step == Step("a", replace(known, status=Status.LIVE, absent_since=None, seen_at=NOON - SECOND))
-
-
-def test_a_refresh_beside_another_change_is_published_whole() -> None:
-    """Suppression is about refreshes alone; ModTime alone is none."""
-    known = {"a": row(token())}
-
-    both = event(written(known, [replace(REFRESHED, client_name="other")], suppress=True))
-    touched = event(written(known, [token(mod_time=NOON)], suppress=True))
-
-    assert both.change_kinds == ("refresh", "client")
-    assert touched.change_kinds == ("metadata",)
 
 
 # Absences...

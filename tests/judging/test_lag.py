@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from streamer import diff
 from streamer.events import Poll
-from streamer.judging import lag
+from streamer.judging.lag import Distrust, Since
 from streamer.known import Known
 from streamer.sightings import Sightings
 from streamer.state import Status, TokenRow
@@ -26,14 +26,19 @@ def at(started_at: int, **fields: Any) -> Poll:
     return poll(started_at=started_at, **fields)
 
 
-def stale(
-    known: TokenRow | None, seen: Token, before: lag.Since | None = None, *, now: Poll | None = None
-) -> lag.Since:
-    """What a snapshot with this one token says."""
-    rows, shown = Known.of({} if known is None else {"a": known}), snapshot([seen])
-    found = diff.found(rows, shown, Sightings.of(shown.rows))
-    told = {one.moid: lag.stale_since(one, rows, now or poll(), before or {}) for one in found}
-    return {moid: since for moid, since in told.items() if since is not None}
+def distrusted(known: dict[str, TokenRow], shown: list[Token], now: Poll, before: Since | None = None) -> Distrust:
+    """What is not believed of a snapshot of these tokens; everything else is."""
+    rows, seen = Known.of(known), snapshot(shown)
+    distrust = Distrust(rows, now, before or {})
+    found = list(diff.found(rows, seen, Sightings.of(seen.rows)))
+    believed = {one.moid for one in distrust.believed(found)}
+    assert believed == {one.moid for one in found} - distrust.stale.keys() - distrust.ghosts
+    return distrust
+
+
+def stale(known: TokenRow | None, seen: Token, before: Since | None = None, *, now: Poll | None = None) -> Since:
+    """Since when a token is shown as it was, by a snapshot that has no other."""
+    return distrusted({} if known is None else {"a": known}, [seen], now or poll(), before).stale
 
 
 def gone(deleted_at: int = NOON) -> dict[str, TokenRow]:
@@ -88,22 +93,22 @@ def test_a_stale_row_is_believed_once_no_replica_is_so_far_behind() -> None:
 @pytest.mark.parametrize(("after_ms", "ghost"), [(-SECOND, True), (0, True), (LAG, True), (LAG + 1, False)])
 def test_a_return_soon_after_a_deletion_is_a_ghost(after_ms: int, *, ghost: bool) -> None:
     """Until the lag has passed since the deletion was proven."""
-    assert lag.ghosts(gone(), snapshot([token()]), at(NOON + after_ms)) == ({"a"} if ghost else set())
+    assert distrusted(gone(), [token()], at(NOON + after_ms)).ghosts == ({"a"} if ghost else set())
 
 
 def test_the_servers_clock_is_the_judge_of_ghosts() -> None:
     """The deletion was told by our clock; the snapshot began by the server's."""
     ahead = ServerClock(300 * SECOND, 301 * SECOND)
 
-    assert lag.ghosts(gone(), snapshot([token()]), at(NOON + 301 * SECOND + LAG, clock=ahead)) == {"a"}
-    assert lag.ghosts(gone(), snapshot([token()]), at(NOON + 301 * SECOND + LAG + 1, clock=ahead)) == set()
+    assert distrusted(gone(), [token()], at(NOON + 301 * SECOND + LAG, clock=ahead)).ghosts == {"a"}
+    assert distrusted(gone(), [token()], at(NOON + 301 * SECOND + LAG + 1, clock=ahead)).ghosts == set()
 
 
 def test_only_what_is_shown_and_was_deleted_is_a_ghost() -> None:
     """Not a known token, not one that nobody shows, and none at all where replicas do not lag."""
-    assert lag.ghosts({"a": row(token())}, snapshot([token()]), poll()) == set()
-    assert lag.ghosts(gone(), snapshot([]), poll()) == set()
-    assert lag.ghosts(gone(), snapshot([token()]), poll(replica_lag_ms=0)) == set()
+    assert distrusted({"a": row(token())}, [token()], poll()).ghosts == set()
+    assert distrusted(gone(), [], poll()).ghosts == set()
+    assert distrusted(gone(), [token()], poll(replica_lag_ms=0)).ghosts == set()
 
 
 @settings(deadline=None)
@@ -114,7 +119,7 @@ def test_only_what_is_shown_and_was_deleted_is_a_ghost() -> None:
 def test_an_old_view_is_believed_only_after_a_whole_lag_of_it(moments: list[int], shown: list[bool]) -> None:
     """Over any row of polls: a stale row that is believed was shown by all snapshots of more than a lag."""
     known, now = row(NEW), NOON
-    since: lag.Since = {}
+    since: Since = {}
     began: int | None = None
     for step, old in zip(moments, shown, strict=False):
         now += step

@@ -16,7 +16,7 @@ from streamer.judging.judgement import Look, Memory, accept
 from streamer.state import Hold, SourceRow, SourceState, Status, TokenRow
 from streamer.tokens import Audit, AuditRecord, Gone, Rights, Token, Unsure
 from tests.builders import ACCOUNT, EPOCH, NOON, SECOND, row, sighting, snapshot, token
-from tests.judging import (
+from tests.judging.stage import (
     DELETION,
     FRESH,
     HOLD,

@@ -11,7 +11,7 @@ from streamer.judging.judgement import Memory
 from streamer.state import SourceRow, Status
 from streamer.tokens import Token
 from tests.builders import ACCOUNT, NOON, SECOND, token
-from tests.test_gather import KNOWN, POLICY, Asked, live, there
+from tests.judging.test_gather import KNOWN, POLICY, Asked, live, there
 
 USERS = replace(POLICY, users=True)
 LAG = 120 * SECOND

@@ -16,6 +16,7 @@ from streamer.avro import Values
 from streamer.errors import Misconfigured
 from streamer.events import Derived, Evidence
 from streamer.tokens import Extra, Tag
+from streamer.wire.avsc import schema_json, schema_text
 from streamer.wire.decoding import Decoder, Undecodable
 from tests.services.feed import event, token
 
@@ -37,13 +38,17 @@ class _Known:
     async def schema(self, schema_id: int) -> str:
         if schema_id != 7:
             raise Misconfigured(f"no schema {schema_id}")
-        return avro.schema_text(avro.EVENT)
+        return schema_text(avro.EVENT)
+
+
+def _json() -> bytes:
+    return avro.json_line(PLAIN, avro.EVENT)
 
 
 @pytest.mark.parametrize("value_format", ["confluent", "avro", "json"])
 async def test_every_format_becomes_the_same_event(value_format: str) -> None:
     """A topic may hold all three, as after a change of `kafka.value_format`."""
-    value = Values(value_format, {"modified": 7}).event("modified", RICH)
+    (value,) = Values(value_format, {"modified": 7}).events(("modified",), RICH)
     assert await Decoder(_Known()).event(value) == PLAIN
 
 
@@ -54,14 +59,14 @@ async def test_half_an_event_is_an_event(kind: str) -> None:
         replace(RICH, event_type=kind, before=None) if kind == "created" else replace(RICH, event_type=kind, after=None)
     )
 
-    value = Values("json").event(kind, half)
+    (value,) = Values("json").events((kind,), half)
 
     assert await Decoder().event(value) == avro.decode_event(avro.encode_event(half))
 
 
 async def test_a_later_writers_schema_is_resolved() -> None:
     """A field that a later version appended is passed over; ours are all there."""
-    later = json.loads(avro.schema_text(avro.EVENT))
+    later = schema_json(avro.EVENT)
     later["fields"].append({"name": "weather", "type": ["null", "string"], "default": None})
 
     class Later:
@@ -74,7 +79,7 @@ async def test_a_later_writers_schema_is_resolved() -> None:
 
 async def test_json_of_other_versions() -> None:
     """What a later version appended is left out, what an earlier one had not is null."""
-    value = json.loads(Values("json").event("modified", RICH))
+    value = json.loads(_json())
     del value["derived"]
     assert await Decoder().event(json.dumps(value | {"weather": "sun"}).encode()) == PLAIN | {"derived": None}
 
@@ -122,7 +127,7 @@ async def test_a_wrong_registry_is_not_the_records_fault() -> None:
 )
 async def test_json_of_a_wrong_type_is_refused(key: str, wrong: Any) -> None:
     """A field is what the schema says, or the record is no event."""
-    value = json.loads(Values("json").event("modified", RICH)) | {key: wrong}
+    value = json.loads(_json()) | {key: wrong}
     with pytest.raises(Undecodable, match="its JSON is no event"):
         await Decoder().event(json.dumps(value).encode())
 

@@ -7,7 +7,7 @@ import pytest
 from streamer.errors import Misconfigured
 from streamer.wire import avsc
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def _with_schemas(folder: Path) -> Path:

@@ -12,7 +12,7 @@ from streamer.judging.judgement import Judgement, Look, Memory, accept
 from streamer.state import SourceState, Status, TokenRow
 from streamer.tokens import Gone, ServerClock, Token
 from tests.builders import NOON, SECOND, row, snapshot, token
-from tests.judging import DELETION, FRESH, KNOWN, LAG, POLICY, deleted, judged, written
+from tests.judging.stage import DELETION, FRESH, KNOWN, LAG, POLICY, deleted, judged, written
 
 
 def turn(
