@@ -197,14 +197,15 @@ def _credible(poll: Poll, ours: int) -> int:
 def _young(token: TokenRow, poll: Poll) -> bool:
     """Whether it may not be everywhere yet; without a CreateTime it may be as young as what wrote its row.
 
-    One that is still to come is none, or its token would wait until then, be it the year 9999. By the server's clock,
+    One that is still to come is none, or its token would wait until then, be it the year 9999. One that was hidden and
+    came back is as young as that: a replica that is behind still answers that it is not there. By the server's clock,
     or by ours, as long as we published something of it less than the lag ago: a wrong clock of ours delays a verdict
     for no longer.
     """
-    made = token.create_time
-    born = token.seen_at if made is None or made > poll.started_at else made
+    since = token.visible_since
+    born = token.seen_at if since is None or since > poll.started_at else since
     told = token.last_event_at is not None and poll.detected_at - token.last_event_at <= poll.replica_lag_ms
-    ours = told and made is not None and poll.detected_at - made <= poll.replica_lag_ms
+    ours = told and since is not None and poll.detected_at - since <= poll.replica_lag_ms
     return ours or poll.started_at - born <= poll.replica_lag_ms
 
 

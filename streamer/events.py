@@ -131,8 +131,14 @@ def is_baseline(poll: Poll, create_time: int | None, not_before: int | None) -> 
     """
     if create_time is None:
         return not_before is None
-    regained = not_before is not None and create_time < not_before - poll.replica_lag_ms
-    return create_time <= poll.first_started_at or regained
+    return create_time <= poll.first_started_at or was_hidden(poll, create_time, not_before)
+
+
+def was_hidden(poll: Poll, create_time: int | None, not_before: int | None) -> bool:
+    """Whether a token was there already when a snapshot that began at `not_before` did not show it."""
+    if create_time is None or not_before is None:
+        return False
+    return create_time < not_before - poll.replica_lag_ms
 
 
 def within(estimate: int | None, poll: Poll, not_before: int | None, not_after: int) -> int:

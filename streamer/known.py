@@ -75,14 +75,14 @@ def of_token(row: TokenRow, moid: str) -> bytes:
     """As `packed` does with its value, which is not made for the usual one; checked."""
     if (row.absent_since, row.hold_id, row.deleted_event_id, row.deleted_at) != _NONE:
         return checked(packed(row.to_bytes()), moid)
-    times = map(instant, (row.seen_at, row.expiration_time, row.mod_time, row.create_time, row.last_event_at))
+    times = map(instant, (row.seen_at, row.expiration_time, row.mod_time, row.visible_since, row.last_event_at))
     return checked(row.datum + _ENDS.pack(*times, row.raw, row.meaning, row.status), moid)
 
 
 def _unpacked(row: bytes) -> TokenRow:
     if row[-1] & _MORE:
         return TokenRow.from_bytes(_value(row))
-    seen, expires, modified, created, last, raw, meaning, status = _ENDS.unpack_from(row, len(row) - _TAIL)
+    seen, expires, modified, visible, last, raw, meaning, status = _ENDS.unpack_from(row, len(row) - _TAIL)
     return TokenRow(
         _STATUS_OF[status],
         seen,
@@ -91,7 +91,7 @@ def _unpacked(row: bytes) -> TokenRow:
         row[:-_TAIL],
         expiration_time=optional(expires),
         mod_time=optional(modified),
-        create_time=optional(created),
+        visible_since=optional(visible),
         last_event_at=optional(last),
     )
 

@@ -54,7 +54,8 @@ class TokenRow(Frozen, frozen=True):
         seen_at: start of the snapshot that wrote this row.
         raw, meaning: digests, as of `Sighting`.
         datum: the token's bare Avro bytes: the `after` of its last event (the `before`, if that was a deletion).
-        expiration_time, mod_time, create_time: of the token, readable without decoding it.
+        expiration_time, mod_time: of the token, readable without decoding it.
+        visible_since: its create_time; if it was shown later than replicas lag, when that was.
         absent_since: start of the last snapshot that showed it, while it is absent.
         hold_id: of the hold it stands in.
         deleted_event_id, deleted_at: of the deletion, once published.
@@ -68,7 +69,7 @@ class TokenRow(Frozen, frozen=True):
     datum: bytes
     expiration_time: int | None = None
     mod_time: int | None = None
-    create_time: int | None = None
+    visible_since: int | None = None
     absent_since: int | None = None
     hold_id: str | None = None
     deleted_event_id: str | None = None
@@ -82,7 +83,7 @@ class TokenRow(Frozen, frozen=True):
 
     def to_bytes(self) -> bytes:
         """The row's value in `P.state`."""
-        times = (self.seen_at, self.expiration_time, self.mod_time, self.create_time)
+        times = (self.seen_at, self.expiration_time, self.mod_time, self.visible_since)
         fixed = FIXED.pack(
             self.status,
             *map(instant, times),
@@ -104,7 +105,7 @@ class TokenRow(Frozen, frozen=True):
             Misconfigured: written by a version this one does not know, or not by a streamer at all.
         """
         check_version(value, at_least=1 + FIXED.size)
-        status, seen, expires, modified, created, raw, meaning, absent, hold, event, deleted, last = FIXED.unpack_from(
+        status, seen, expires, modified, visible, raw, meaning, absent, hold, event, deleted, last = FIXED.unpack_from(
             value, 1
         )
         return cls(
@@ -115,7 +116,7 @@ class TokenRow(Frozen, frozen=True):
             value[1 + FIXED.size :],
             expiration_time=optional(expires),
             mod_time=optional(modified),
-            create_time=optional(created),
+            visible_since=optional(visible),
             absent_since=optional(absent),
             hold_id=_text(hold),
             deleted_event_id=_text(event),

@@ -52,7 +52,7 @@ def row(seen: Token, status: Status = Status.LIVE, *, seen_at: int = NOON - 120 
         shown.datum,
         expiration_time=seen.expiration_time,
         mod_time=seen.mod_time,
-        create_time=seen.create_time,
+        visible_since=seen.create_time,
         **fields,
     )
 

@@ -139,11 +139,12 @@ async def poll(stage: Stage, hour: Hour) -> None:
 
 
 def check_work(stage: Stage, told: Report, new: int, decoded: int) -> None:
-    """Only rows that say something new are decoded, to be told of, with what they are compared with.
+    """Only rows that say something new are decoded, to be told of, with what they are compared with, and what is gone.
 
-    Both once more where a change may be one that is not published.
+    What differs once more where a change may be one that is not published.
     """
     quiet = len(stage.cycle._memory.suppressed)
+    decoded -= told.deleted
     assert told.created + 2 * (told.modified + quiet) <= decoded
     assert decoded <= 2 * new + 2 * stage.policy.suppress * (told.modified + quiet)
 

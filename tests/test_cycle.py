@@ -235,28 +235,6 @@ async def test_an_absence_keeps_its_honest_bounds_over_restarts() -> None:
     stage.check()
 
 
-async def test_a_token_that_was_gone_is_taken_back() -> None:
-    """Wrong is undone: created again, with the name of the deletion, once no replica can be so far behind.
-
-    It may have come back as soon as the snapshot that lacked it had begun: those that were not believed are no bound.
-    """
-    stage = Stage()
-    await stage.turn(token("a"))
-    await stage.turn()
-    deletion, lacked_at = stage.events[-1], stage.clock.now - SECOND
-
-    told = [await stage.turn(token("a")) for _ in range(4)]
-
-    assert [(one.stale, one.created, one.unchanged) for one in told] == [(1, 0, 0)] * 2 + [(0, 1, 0), (0, 0, 1)]
-    made = stage.events[-1]
-    assert (made["retracts"], made["baseline"], made["not_before"]) == (deletion["event_id"], False, lacked_at)
-    await stage.turn()
-    stage.clock.now += 8 * 86_400 * SECOND
-    await stage.turn()
-    assert stage.log.state(SOURCE).tokens == {}
-    stage.check()
-
-
 @pytest.mark.parametrize(("clock", "offset"), [(ServerClock(5000, 6000), 5000), (ServerClock(-200, 800), 0)])
 async def test_the_servers_clock_is_the_judge_of_bounds(clock: ServerClock, offset: int) -> None:
     """Rounded outwards: `not_before` down, `not_after` up; the report tells the best single figure."""

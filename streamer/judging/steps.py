@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamer import events
+from streamer import avro, events
 from streamer.absence import Deleted
 from streamer.diff import ABSENT, Change, Kind, change_kinds
 from streamer.events import Derived, Event, Poll, UserInfo
@@ -163,7 +163,7 @@ def _seen(change: Change) -> Sighting:
     return change.after
 
 
-def _row(poll: Poll, seen: Sighting) -> TokenRow:
+def _row(poll: Poll, seen: Sighting, visible_since: int | None) -> TokenRow:
     return TokenRow(
         Status.LIVE,
         poll.started_at,
@@ -172,7 +172,7 @@ def _row(poll: Poll, seen: Sighting) -> TokenRow:
         seen.datum,
         expiration_time=seen.token.expiration_time,
         mod_time=seen.token.mod_time,
-        create_time=seen.token.create_time,
+        visible_since=visible_since,
         last_event_at=poll.detected_at,
     )
 
@@ -184,7 +184,7 @@ def _present(poll: Poll, row: TokenRow) -> TokenRow:
 
 def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
     token = seen.token
-    not_before = _last_gone(poll, row) if row else poll.last_complete
+    not_before, not_after = _last_gone(poll, row) if row else poll.last_complete, poll.clock.latest(seen.arrived_at)
     retracts = row.deleted_event_id if row and not is_forgotten(row, poll.detected_at) else None
     event = _event(
         poll,
@@ -192,7 +192,7 @@ def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
         "created",
         after=seen.datum,
         not_before=not_before,
-        not_after=poll.clock.latest(seen.arrived_at),
+        not_after=not_after,
         estimate=token.create_time,
         account_moid=token.account_moid or poll.account_moid,
         baseline=retracts is None and events.is_baseline(poll, token.create_time, not_before),
@@ -200,7 +200,8 @@ def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
         derived=events.derived(None, token),
         trace_id=seen.trace_id,
     )
-    return Step(token.moid, _row(poll, seen), event, token)
+    visible_since = not_after if events.was_hidden(poll, token.create_time, not_before) else token.create_time
+    return Step(token.moid, _row(poll, seen, visible_since), event, token)
 
 
 def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
@@ -220,11 +221,12 @@ def _modified(poll: Poll, row: TokenRow, change: Change) -> Step:
         derived=events.derived(change.before, seen.token),
         trace_id=seen.trace_id,
     )
-    return Step(change.moid, _row(poll, seen), event, seen.token)
+    times = [time for time in (row.visible_since, seen.token.create_time) if time is not None]
+    return Step(change.moid, _row(poll, seen, max(times, default=None)), event, seen.token)
 
 
 def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
-    not_before = last_shown(poll, row)
+    not_before, token = last_shown(poll, row), avro.decode_token(row.datum)
     event = _event(
         poll,
         moid,
@@ -236,7 +238,7 @@ def _deleted(poll: Poll, moid: str, row: TokenRow, verdict: Deleted) -> Step:
         account_moid=poll.account_moid,
         delete_cause=verdict.cause,
         delete_evidence=verdict.evidence,
-        derived=Derived(lifetime_s=events.lifetime_s(row.create_time, row.expiration_time)),
+        derived=Derived(lifetime_s=events.lifetime_s(token.create_time, token.expiration_time)),
         trace_id=verdict.trace_id,
     )
     gone = replace(

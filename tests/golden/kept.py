@@ -33,7 +33,7 @@ LIVE = TokenRow(
     datum=datum(TOKEN),
     expiration_time=TOKEN.expiration_time,
     mod_time=TOKEN.mod_time,
-    create_time=TOKEN.create_time,
+    visible_since=TOKEN.create_time,
     last_event_at=BORN + 31_000,
 )
 TOKEN_ROWS: Mapping[str, TokenRow] = {
