@@ -184,7 +184,8 @@ def _present(poll: Poll, row: TokenRow) -> TokenRow:
 
 def _created(poll: Poll, row: TokenRow | None, seen: Sighting) -> Step:
     token = seen.token
-    not_before, not_after = _last_gone(poll, row) if row else poll.last_complete, poll.clock.latest(seen.arrived_at)
+    not_before = _last_gone(poll, row) if row else poll.last_complete
+    not_after = poll.clock.latest(seen.arrived_at)
     retracts = row.deleted_event_id if row and not is_forgotten(row, poll.detected_at) else None
     event = _event(
         poll,

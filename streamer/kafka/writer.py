@@ -193,8 +193,13 @@ class Writer:
     # The rules that are steps...
 
     async def _settle(self, sent: Sequence[asyncio.Future[Any]]) -> None:
-        """2a. Every batch has reached the log before the commit is asked for."""
-        await asyncio.gather(*sent)
+        """2a. Every batch has reached the log before the commit is asked for.
+
+        Called off, it cancels none: aiokafka's own future behind a cancelled one may fail, and nobody looks at that.
+        """
+        done, _ = await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION) if sent else (set(), set())
+        for future in done:
+            future.result()
 
     async def _discard(self, producer: AIOKafkaProducer) -> None:
         """2b. No abort, no second chance: the next `open` makes the broker abort."""

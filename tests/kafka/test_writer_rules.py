@@ -6,16 +6,19 @@ Every rule is one step of `Writer`; a subclass here switches exactly that step o
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import ProducerFenced
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from streamer.errors import Doubt, Fenced, Misconfigured
 from streamer.kafka.connection import Connection
+from streamer.kafka.hard_close import seen
 from streamer.kafka.writer import Outgoing, Writer
 from tests.kafka.stage import (
     alice,
@@ -45,6 +48,27 @@ async def _half_refused(kafka: Given, prefix: str) -> tuple[str, list[Outgoing]]
     await make(kafka.bootstrap, good)
     await make(kafka.bootstrap, narrow, max_message_bytes=5000)
     return good, [record(good, b"half"), record(narrow, os.urandom(20_000))]
+
+
+async def test_2a_called_off_leaves_no_failure_that_nobody_looked_at(prefix: str) -> None:
+    """A handover calls the wait off while the batch is fenced: its own future stands behind the one that we hold."""
+    loop, unseen = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: unseen.append(context["message"]))
+    batch: asyncio.Future[None] = loop.create_future()
+    sent = asyncio.shield(batch)
+    sent.add_done_callback(seen)
+    settling = asyncio.create_task(writer("127.0.0.1:1", prefix, [])._settle([sent]))
+    await asyncio.sleep(0)
+
+    settling.cancel()
+    await asyncio.wait([settling])
+    batch.set_exception(ProducerFenced())
+    await asyncio.wait([batch])
+    del batch, sent
+    gc.collect()
+
+    assert settling.cancelled()
+    assert unseen == []
 
 
 async def test_2a_a_refused_record_takes_its_transaction_with_it(kafka: Given, prefix: str) -> None:
